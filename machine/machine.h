@@ -1,0 +1,37 @@
+/* The whole virtual PC: processor, memory, devices, counters. Every VMM has one, and runs it its own way.
+ * What a way of running must know of (a stale translation, a reason to stop) goes through `hooks` and
+ * machine_stop(). Read next: vcpu.h, memory.h, event.h, emulate.h. */
+#ifndef MACHINE_H
+#define MACHINE_H
+
+#include "bus.h"
+#include "counters.h"
+#include "memory.h"
+#include "vcpu.h"
+
+struct machine;
+
+/* What emulated instructions must tell a VMM that keeps translations of the guest's page tables.
+ * A hook may be NULL. */
+struct machine_hooks {
+    void (*flush_all)(struct machine *);                     /* CR0, CR4: every linear address */
+    void (*load_cr3)(struct machine *);                      /* all but global pages */
+    void (*flush_page)(struct machine *, uint32_t linear);   /* INVLPG */
+};
+
+struct machine {
+    struct vcpu cpu;
+    struct memory mem;
+    struct bus bus;
+    struct counters counters;
+    struct machine_hooks hooks;
+    bool stopped;
+    int status;                 /* exit status of the VMM once stopped (status.h) */
+    char why[256];              /* one sentence, empty if the guest ended by itself */
+};
+
+/* End the guest's run with `status` and a sentence. The first reason wins: whatever goes wrong on the way
+ * out of a failure is not what the reader must know. Returns false, as a failed operation does. */
+bool machine_stop(struct machine *m, int status, const char *why);
+
+#endif
