@@ -75,7 +75,7 @@ static bool deliver(struct machine *m, const struct event *e)
     unsigned ext = e->software ? 0 : 1, cpl = vcpu_cpl(cpu);
     struct stack s = stack_current(cpu);
     struct descriptor code;
-    struct gate g;
+    struct gate g = { 0 };
 
     if (!gate_read(m, e, ext, &g) || !handler_read(m, &g, ext, &code))
         return false;

@@ -25,6 +25,7 @@ struct machine {
     struct bus bus;
     struct counters counters;
     struct machine_hooks hooks;
+    uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
     bool stopped;
     int status;                 /* exit status of the VMM once stopped (status.h) */
     char why[256];              /* one sentence, empty if the guest ended by itself */

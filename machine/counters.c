@@ -1,0 +1,75 @@
+/* Counters as JSON: {"vmm": "…", "exits": {"privileged": 12, …}, "emulated": {"cli": 3, …},
+ * "events": {"32": 7, …}, "shadow": {…}, "blocks": {…}, "hypercalls": {…}}. Zeros are left out of
+ * the tables that are open-ended (emulated, events, hypercalls). */
+#include "counters.h"
+
+#include <ctype.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+/* "MOV_TO_CR" -> "mov-to-cr" */
+static void print_name(FILE *f, const char *name)
+{
+    for (; *name; name++)
+        fputc(*name == '_' ? '-' : tolower((unsigned char)*name), f);
+}
+
+static void print_exits(FILE *f, const struct counters *c)
+{
+    uint64_t total = 0;
+
+    fputs("  \"exits\": {", f);
+    for (int i = 0; c->exit_names[i]; i++) {
+        fprintf(f, "\"%s\": %" PRIu64 ", ", c->exit_names[i], c->exits[i]);
+        total += c->exits[i];
+    }
+    fprintf(f, "\"total\": %" PRIu64 "},\n", total);
+}
+
+static void print_emulated(FILE *f, const struct counters *c)
+{
+    const char *separator = "";
+
+    fputs("  \"emulated\": {", f);
+    for (int i = 0; i < ISA_COUNT; i++) {
+        if (!c->emulated[i])
+            continue;
+        fprintf(f, "%s\"", separator);
+        print_name(f, isa_rows[i].name);
+        fprintf(f, "\": %" PRIu64, c->emulated[i]);
+        separator = ", ";
+    }
+    fputs("},\n", f);
+}
+
+static void print_numbered(FILE *f, const char *table, const uint64_t *count, int n)
+{
+    const char *separator = "";
+
+    fprintf(f, "  \"%s\": {", table);
+    for (int i = 0; i < n; i++) {
+        if (!count[i])
+            continue;
+        fprintf(f, "%s\"%d\": %" PRIu64, separator, i, count[i]);
+        separator = ", ";
+    }
+    fputs("},\n", f);
+}
+
+bool counters_write(const struct counters *c, const char *vmm, const char *path)
+{
+    FILE *f = fopen(path, "w");
+
+    if (!f)
+        return false;
+    fprintf(f, "{ \"vmm\": \"%s\",\n", vmm);
+    print_exits(f, c);
+    print_emulated(f, c);
+    print_numbered(f, "events", c->events, 256);
+    print_numbered(f, "hypercalls", c->hypercalls, HYPERCALLS_MAX);
+    fprintf(f, "  \"shadow\": {\"mapped\": %" PRIu64 ", \"flushed\": %" PRIu64 "},\n", c->pages_shadowed,
+            c->pages_flushed);
+    fprintf(f, "  \"blocks\": {\"translated\": %" PRIu64 ", \"chained\": %" PRIu64 ", \"invalidated\": %" PRIu64
+            "} }\n", c->blocks_translated, c->blocks_chained, c->blocks_invalidated);
+    return fclose(f) == 0;
+}

@@ -1,0 +1,24 @@
+/* What every VMM counts, so that techniques can be compared by numbers that repeat exactly. */
+#ifndef COUNTERS_H
+#define COUNTERS_H
+
+#include <stdint.h>
+
+#include "decode.h"
+
+enum { EXIT_KINDS_MAX = 32, HYPERCALLS_MAX = 32 };
+
+struct counters {
+    const char *const *exit_names;      /* of this VMM's exit reasons; ends with NULL */
+    uint64_t exits[EXIT_KINDS_MAX];
+    uint64_t emulated[ISA_COUNT];
+    uint64_t events[256];               /* delivered to the guest, by vector */
+    uint64_t pages_shadowed, pages_flushed;
+    uint64_t blocks_translated, blocks_chained, blocks_invalidated;
+    uint64_t hypercalls[HYPERCALLS_MAX];
+};
+
+/* Write them as one JSON object to `path`. False: errno tells why. */
+bool counters_write(const struct counters *c, const char *vmm, const char *path);
+
+#endif

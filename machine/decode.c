@@ -1,0 +1,201 @@
+/* From Zydis' view of an instruction to ours. See decode.h. */
+#include "decode.h"
+
+#include <Zydis/Zydis.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "machine.h"
+#include "segment.h"
+
+const struct isa_row isa_rows[ISA_COUNT] = {
+    [ISA_OTHER] = { "other", CLASS_OTHER, "", "" },
+#define ISA(id, zydis, form, class, handler, ring3, should) [ISA_##id] = { #id, CLASS_##class, ring3, should },
+#include "isa.def"
+#undef ISA
+};
+
+enum form { FORM_ANY, FORM_TO_CR, FORM_FROM_CR, FORM_TO_DR, FORM_FROM_DR, FORM_TO_SEG, FORM_FROM_SEG, FORM_FAR };
+
+static const struct { ZydisMnemonic mnemonic; enum form form; } keys[ISA_COUNT] = {
+    [ISA_OTHER] = { ZYDIS_MNEMONIC_INVALID, FORM_ANY },
+#define ISA(id, zydis, form, ...) [ISA_##id] = { ZYDIS_MNEMONIC_##zydis, FORM_##form },
+#include "isa.def"
+#undef ISA
+};
+
+static ZydisDecoder *decoder(bool wide)
+{
+    static ZydisDecoder decoders[2];
+    static bool ready;
+
+    if (!ready) {
+        ZydisDecoderInit(&decoders[0], ZYDIS_MACHINE_MODE_LONG_COMPAT_16, ZYDIS_STACK_WIDTH_16);
+        ZydisDecoderInit(&decoders[1], ZYDIS_MACHINE_MODE_LONG_COMPAT_32, ZYDIS_STACK_WIDTH_32);
+        ready = true;
+    }
+    return &decoders[wide];
+}
+
+static bool has_operand(const struct insn *i, enum operand_kind kind, bool written)
+{
+    for (int k = 0; k < i->operands; k++)
+        if (i->op[k].kind == kind && (written ? i->op[k].written : i->op[k].read))
+            return true;
+    return false;
+}
+
+static bool matches(const struct insn *i, enum form form, bool far)
+{
+    switch (form) {
+    case FORM_ANY: return true;
+    case FORM_TO_CR: return has_operand(i, OPERAND_CR, true);
+    case FORM_FROM_CR: return has_operand(i, OPERAND_CR, false);
+    case FORM_TO_DR: return has_operand(i, OPERAND_DR, true);
+    case FORM_FROM_DR: return has_operand(i, OPERAND_DR, false);
+    case FORM_TO_SEG: return has_operand(i, OPERAND_SEG, true);
+    case FORM_FROM_SEG: return has_operand(i, OPERAND_SEG, false);
+    case FORM_FAR: return far;
+    }
+    return false;
+}
+
+static uint8_t register_number(ZydisRegister reg)
+{
+    return reg == ZYDIS_REGISTER_NONE ? REG_NONE : (uint8_t)ZydisRegisterGetId(reg);
+}
+
+static bool convert_register(const ZydisDecodedOperand *z, struct operand *op)
+{
+    switch (ZydisRegisterGetClass(z->reg.value)) {
+    case ZYDIS_REGCLASS_GPR8:
+    case ZYDIS_REGCLASS_GPR16:
+    case ZYDIS_REGCLASS_GPR32: op->kind = OPERAND_REG; break;
+    case ZYDIS_REGCLASS_SEGMENT: op->kind = OPERAND_SEG; break;
+    case ZYDIS_REGCLASS_CONTROL: op->kind = OPERAND_CR; break;
+    case ZYDIS_REGCLASS_DEBUG: op->kind = OPERAND_DR; break;
+    default: return false;
+    }
+    op->reg = register_number(z->reg.value);
+    return true;
+}
+
+/* False: nothing that anybody here asks for. */
+static bool convert(const ZydisDecodedOperand *z, struct operand *op)
+{
+    *op = (struct operand){
+        .bytes = (uint8_t)(z->size / 8),
+        .read = z->actions & ZYDIS_OPERAND_ACTION_MASK_READ,
+        .written = z->actions & ZYDIS_OPERAND_ACTION_MASK_WRITE,
+    };
+    if (z->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && z->type != ZYDIS_OPERAND_TYPE_MEMORY)
+        return false;
+    switch (z->type) {
+    case ZYDIS_OPERAND_TYPE_REGISTER:
+        return convert_register(z, op);
+    case ZYDIS_OPERAND_TYPE_MEMORY:
+        op->kind = OPERAND_MEM;
+        op->seg = register_number(z->mem.segment);
+        op->base = register_number(z->mem.base);
+        op->index = register_number(z->mem.index);
+        op->scale = z->mem.scale;
+        op->value = (uint32_t)z->mem.disp.value;
+        if (z->mem.type == ZYDIS_MEMOP_TYPE_AGEN)       /* LEA, NOP: an address, no access */
+            op->read = op->written = false;
+        /* A push writes below the stack pointer that Zydis names as the base. */
+        if (z->visibility == ZYDIS_OPERAND_VISIBILITY_HIDDEN && op->base == ESP && op->written)
+            op->value -= op->bytes;
+        return true;
+    case ZYDIS_OPERAND_TYPE_POINTER:
+        op->kind = OPERAND_FAR;
+        op->selector = z->ptr.segment;
+        op->value = z->ptr.offset;
+        return true;
+    case ZYDIS_OPERAND_TYPE_IMMEDIATE:
+        op->kind = OPERAND_IMM;
+        op->value = (uint32_t)z->imm.value.u;
+        return true;
+    default:
+        return false;
+    }
+}
+
+static enum branch near_branch(const ZydisDecodedInstruction *z)
+{
+    if (z->meta.branch_type != ZYDIS_BRANCH_TYPE_SHORT && z->meta.branch_type != ZYDIS_BRANCH_TYPE_NEAR)
+        return BRANCH_NONE;
+    return z->mnemonic == ZYDIS_MNEMONIC_RET ? BRANCH_RETURN
+         : z->mnemonic == ZYDIS_MNEMONIC_CALL ? BRANCH_CALL : BRANCH_SHORT_OR_NEAR;
+}
+
+enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct insn *out)
+{
+    ZydisDecodedInstruction z;
+    ZydisDecodedOperand zop[ZYDIS_MAX_OPERAND_COUNT];
+    ZyanStatus status;
+
+    if (available > INSN_MAX)
+        available = INSN_MAX;
+    status = ZydisDecoderDecodeFull(decoder(wide), bytes, available, &z, zop);
+    if (status == ZYDIS_STATUS_NO_MORE_DATA)
+        return available < INSN_MAX ? DECODE_TRUNCATED : DECODE_INVALID;
+    if (ZYAN_FAILED(status))
+        return DECODE_INVALID;
+    *out = (struct insn){
+        .length = z.length, .addrsize = z.address_width / 8, .branch = near_branch(&z),
+        .opsize = z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? (wide ? 2 : 4) : (wide ? 4 : 2),
+        .rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE),
+    };
+    memcpy(out->bytes, bytes, z.length);
+    for (int k = 0; k < z.operand_count && out->operands < INSN_OPERANDS; k++)
+        if (convert(&zop[k], &out->op[out->operands]))
+            out->operands++;
+    for (int id = ISA_OTHER + 1; id < ISA_COUNT; id++)
+        if (keys[id].mnemonic == z.mnemonic &&
+            matches(out, keys[id].form, z.meta.branch_type == ZYDIS_BRANCH_TYPE_FAR))
+            out->isa = (enum isa)id;
+    return DECODED;
+}
+
+/* The bytes at CS:EIP up to the end of their page, then, only if the instruction goes on there, of the next. */
+bool decode_at_eip(struct machine *m, struct insn *out)
+{
+    struct vcpu *cpu = &m->cpu;
+    unsigned user = vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0;
+    uint32_t gla = cpu->seg[CS].base + cpu->eip;
+    unsigned room = PAGE_BYTES - (gla & ~PAGE_MASK);
+    bool wide = cpu->seg[CS].attr & ATTR_BIG;
+    uint8_t bytes[INSN_MAX];
+    enum decoded result;
+
+    if (cpu->eip > cpu->seg[CS].limit)
+        return vcpu_raise_error(cpu, VEC_GP, 0);
+    if (room > INSN_MAX)
+        room = INSN_MAX;
+    if (!memory_load(m, gla, bytes, room, user))
+        return false;
+    result = decode(bytes, room, wide, out);
+    if (result == DECODE_TRUNCATED) {
+        if (!memory_load(m, gla + room, bytes + room, INSN_MAX - room, user))
+            return false;
+        result = decode(bytes, INSN_MAX, wide, out);
+    }
+    if (result != DECODED)
+        return vcpu_raise(cpu, VEC_UD);
+    if (cpu->seg[CS].limit - cpu->eip < out->length - 1u)
+        return vcpu_raise_error(cpu, VEC_GP, 0);
+    return true;
+}
+
+void decode_text(const uint8_t *bytes, size_t available, bool wide, uint32_t eip, char *text, size_t size)
+{
+    ZydisDecodedInstruction z;
+    ZydisDecodedOperand zop[ZYDIS_MAX_OPERAND_COUNT];
+    ZydisFormatter formatter;
+
+    ZydisFormatterInit(&formatter, ZYDIS_FORMATTER_STYLE_INTEL);
+    if (ZYAN_FAILED(ZydisDecoderDecodeFull(decoder(wide), bytes, available, &z, zop)) ||
+        ZYAN_FAILED(ZydisFormatterFormatInstruction(&formatter, &z, zop, z.operand_count_visible, text, size, eip,
+                                                    ZYAN_NULL)))
+        snprintf(text, size, "(not an instruction)");
+}

@@ -1,0 +1,27 @@
+/* Carry out one instruction of isa.def on the guest's state: what the processor itself does at the guest's
+ * privilege level, faults included. One function for every VMM: whoever met the instruction (a trap, a
+ * translator's call-out, a VM exit) comes here. Intel SDM vol. 2. */
+#ifndef EMULATE_H
+#define EMULATE_H
+
+#include "decode.h"
+#include "vcpu.h"
+
+struct machine;
+
+/* Execute `insn`, which stands at the guest's CS:EIP, and advance EIP. False: nothing has changed but what
+ * completed iterations of a REP did, and the exception to deliver is in m->cpu.fault. */
+bool emulate(struct machine *m, const struct insn *insn);
+
+/* Ask the host's CPUID once, for the guest to be shown a subset of it. Call it before the host is asked to
+ * trap CPUID (the VMM's own would trap too). */
+void emulate_init_cpuid(struct machine *m);
+
+/* Where a memory operand points: its offset in its segment. */
+uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const struct operand *op);
+
+/* The value of a general register as operands name it: 1, 2 or 4 bytes. */
+uint32_t register_read(const struct vcpu *cpu, unsigned reg, unsigned bytes);
+void register_write(struct vcpu *cpu, unsigned reg, unsigned bytes, uint32_t value);
+
+#endif
