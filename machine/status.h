@@ -1,0 +1,14 @@
+/* Exit statuses of the VMMs beside the guest's own, which is odd: (v << 1) | 1 for a value v written to
+ * port 0xf4. Each kind of failure has its own, so that a script can tell a bad guest from a bad host. */
+#ifndef STATUS_H
+#define STATUS_H
+
+enum {
+    EXIT_USAGE = 2,             /* the command line, or a file it names */
+    EXIT_CRASH = 4,             /* the guest: triple fault, or what this machine does not model */
+    EXIT_HOST = 6,              /* this host cannot run the VMM */
+    EXIT_BUG = 8,               /* the VMM itself is wrong */
+    EXIT_TIMEOUT = 124,         /* --timeout, as timeout(1) has it */
+};
+
+#endif
