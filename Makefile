@@ -32,6 +32,32 @@ clean: ## remove build/
 # ---- guests: the tiny kernel ---------------------------------------------------------------------
 
 # ---- machine, VMMs -------------------------------------------------------------------------------
+# The shared PC is one archive; each VMM links it, and what it needs of machine/direct.
+MACHINE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out machine/doctor.c,$(wildcard machine/*.c)))
+DIRECT_OBJ  := $(patsubst %,$(B)/obj/%.o,$(basename $(wildcard machine/direct/*.c machine/direct/*.asm)))
+TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
+
+$(B)/obj/%.o: %.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -c $< -o $@
+
+$(B)/obj/%.o: %.asm $(B)/include/offsets.inc | packages
+	@mkdir -p $(@D)
+	$(NASM) $(NASMFLAGS) -I$(B)/include/ -MD $(@:.o=.d) -o $@ $<
+
+# `#define NAME number` for C becomes `%define NAME number` for nasm.
+$(B)/include/%.inc: machine/direct/%.h
+	@mkdir -p $(@D)
+	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
+
+$(B)/trap-emulate: $(TRAP_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
+.PHONY: run-trap-emulate
+run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kernel under trap-and-emulate (APPEND="run=demo")
+	$(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append "$(APPEND)"
+
+-include $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 

@@ -43,8 +43,8 @@ uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const s
     return insn->addrsize == 2 ? offset & 0xffff : offset;
 }
 
-static bool operand_read(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
-                         uint32_t *value)
+bool operand_read(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
+                  uint32_t *value)
 {
     *value = op->value;
     if (op->kind == OPERAND_MEM) {

@@ -20,6 +20,10 @@ void emulate_init_cpuid(struct machine *m);
 /* Where a memory operand points: its offset in its segment. */
 uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const struct operand *op);
 
+/* The value of a general register, immediate or memory operand. False: the fault is in m->cpu.fault. */
+bool operand_read(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
+                  uint32_t *value);
+
 /* The value of a general register as operands name it: 1, 2 or 4 bytes. */
 uint32_t register_read(const struct vcpu *cpu, unsigned reg, unsigned bytes);
 void register_write(struct vcpu *cpu, unsigned reg, unsigned bytes, uint32_t value);

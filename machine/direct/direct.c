@@ -1,0 +1,219 @@
+/* Entering and leaving the guest. See direct.h; why the guest stopped is classify.c's business. */
+#include "direct/direct.h"
+
+#include <asm/prctl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "direct/world.h"
+#include "emulate.h"
+#include "event.h"
+#include "machine.h"
+#include "status.h"
+
+const char *const direct_exit_names[] = {
+    [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
+    [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
+    [COUNT_TIMER] = "timer", NULL,
+};
+
+/* Flags that the processor must not take from the guest: they would be ours (IF, IOPL) or fault. */
+#define FLAGS_NOT_HARDWARE (uint32_t)(FLAG_IF | FLAG_IOPL | FLAG_VM | FLAG_RF | FLAG_VIF | FLAG_VIP)
+
+/* ---- once ---------------------------------------------------------------------------------------- */
+
+/* The one virtual machine of this process: hooks get a struct machine and must find its struct direct. */
+static struct direct *the_direct;
+
+static void flush_all(struct machine *m) { (void)m; shadow_flush_all(&the_direct->shadow); }
+static void load_cr3(struct machine *m) { (void)m; shadow_load_cr3(&the_direct->shadow); }
+static void flush_page(struct machine *m, uint32_t gla) { (void)m; shadow_flush_page(&the_direct->shadow, gla); }
+
+static const char *init_ram(struct direct *d, uint32_t bytes)
+{
+    int memfd = memfd_create("guest-ram", MFD_CLOEXEC);
+    void *ram;
+
+    if (memfd < 0 || ftruncate(memfd, bytes) != 0)
+        return "memfd_create failed: no shared memory for the guest's RAM";
+    ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    if (ram == MAP_FAILED || !shadow_init(&d->shadow, d->m, memfd))
+        return "no memory for the guest's RAM";
+    d->m->mem.ram = ram;
+    d->m->mem.bytes = bytes;
+    return NULL;
+}
+
+/* Nothing of ours may lie where the guest will. */
+static const char *claim_window(void)
+{
+    void *low = (void *)(uintptr_t)WINDOW_MOVED;
+    size_t bytes = HOLE_BEGIN - WINDOW_MOVED;
+
+    if (mmap(low, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0) != low)
+        return "the process's first 4 GiB are in use: is the VMM built as a position-independent executable?";
+    munmap(low, bytes);
+    return NULL;
+}
+
+static const char *init_host(struct direct *d)
+{
+    struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+    const char *why = world_init();
+
+    if (why)
+        return why;
+    if (!segments_available())
+        return "modify_ldt gives no 32-bit code segment: the kernel needs CONFIG_MODIFY_LDT_SYSCALL and "
+               "CONFIG_IA32_EMULATION, and a sandbox must allow the call";
+    if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &direct_world.dispatch) != 0)
+        return "no syscall user dispatch: Linux 5.11 or later is needed";
+    if (timer_create(CLOCK_MONOTONIC, &event, &d->timer) != 0)
+        return "timer_create failed";
+    /* Where the processor cannot, the guest sees the host's CPUID: one more gap. */
+    syscall(SYS_arch_prctl, 0x1012 /* ARCH_SET_CPUID */, 0);
+    return NULL;
+}
+
+const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes)
+{
+    const char *why;
+
+    *d = (struct direct){ .m = m, .armed = UINT64_MAX };
+    the_direct = d;
+    m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
+    m->counters.exit_names = direct_exit_names;
+    emulate_init_cpuid(m);
+    why = init_ram(d, bytes);
+    if (!why)
+        why = claim_window();
+    if (!why)
+        why = init_host(d);
+    return why;
+}
+
+/* ---- entering ------------------------------------------------------------------------------------ */
+
+static void arm_timer(struct direct *d, uint64_t deadline)
+{
+    struct itimerspec at = {
+        .it_value = { (time_t)(deadline / 1000000000), (long)(deadline % 1000000000) },
+    };
+
+    if (deadline == d->armed)
+        return;
+    if (deadline == UINT64_MAX)
+        at.it_value = (struct timespec){ 0, 0 };
+    timer_settime(d->timer, TIMER_ABSTIME, &at, NULL);
+    d->armed = deadline;
+}
+
+/* Host-linear address at which the guest's segments must end at its current privilege. */
+static uint32_t ceiling(struct direct *d)
+{
+    if (vcpu_cpl(&d->m->cpu) == 3)
+        return shadow_enter_user(&d->shadow) + d->shadow.window;
+    return WINDOW_END;
+}
+
+static void load_selectors(struct direct *d)
+{
+    struct vcpu *cpu = &d->m->cpu;
+    uint32_t end = ceiling(d);
+
+    if (d->segments.window != d->shadow.window)
+        segments_reset(&d->segments, d->shadow.window);
+    for (int i = 0; i < SEGREGS; i++)
+        d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end, i == CS ? &d->code_last : NULL);
+}
+
+/* The next instruction is where the processor would not fetch: IRETQ itself would fault. What would the
+ * guest's processor say? */
+static enum direct_exit fetch_beyond(struct direct *d, bool *again)
+{
+    struct machine *m = d->m;
+    struct vcpu *cpu = &m->cpu;
+    uint32_t gla = cpu->seg[CS].base + cpu->eip;
+    struct translation t;
+
+    m->counters.exits[COUNT_TRUNCATION]++;
+    if (cpu->eip > cpu->seg[CS].limit) {
+        vcpu_raise_error(cpu, VEC_GP, 0);
+        return DIRECT_EXCEPTION;
+    }
+    if (!memory_walk(m, gla, vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0, &t))
+        return DIRECT_EXCEPTION;
+    if (vcpu_cpl(cpu) == 3 && gla + d->shadow.window < WINDOW_END) {
+        shadow_give_up_cut(&d->shadow);
+        *again = true;
+    } else {
+        machine_stop(m, EXIT_CRASH, "the guest executes code where the monitor lives, at the top of its address space");
+    }
+    return DIRECT_STOPPED;
+}
+
+static void load_flags(struct direct *d)
+{
+    struct vcpu *cpu = &d->m->cpu;
+
+    d->step = cpu->shadow != SHADOW_NONE && event_waiting(d->m);
+    direct_world.eflags = (cpu->eflags & ~FLAGS_NOT_HARDWARE) | FLAG_IF | FLAG_ONE;
+    if (d->unaligned)
+        direct_world.eflags &= ~(uint32_t)FLAG_AC;
+    if (d->step || d->unaligned)
+        direct_world.eflags |= FLAG_TF;
+}
+
+/* ---- leaving ------------------------------------------------------------------------------------- */
+
+/* The processor's flags become the guest's, but for those that it never had. */
+static void take_flags(struct direct *d)
+{
+    struct vcpu *cpu = &d->m->cpu;
+    uint32_t ours = FLAGS_NOT_HARDWARE | (d->step || d->unaligned ? FLAG_TF : 0) | (d->unaligned ? FLAG_AC : 0);
+
+    cpu->eflags = (cpu->eflags & ours) | (direct_world.eflags & ~ours) | FLAG_ONE;
+}
+
+/* Segment registers that the guest loaded without a trap. */
+static void take_selectors(struct direct *d)
+{
+    for (int i = 0; i < SEGREGS; i++)
+        if (direct_world.seg[i] != d->selector[i])
+            d->m->cpu.seg[i] = segments_found(&d->segments, direct_world.seg[i]);
+}
+
+enum direct_exit direct_run(struct direct *d, uint64_t deadline)
+{
+    struct machine *m = d->m;
+    enum direct_exit exit;
+    bool again;
+
+    arm_timer(d, deadline);
+    do {
+        again = false;
+        if (m->stopped)
+            return DIRECT_STOPPED;
+        load_selectors(d);
+        if (m->cpu.eip > d->code_last) {
+            exit = fetch_beyond(d, &again);
+            continue;
+        }
+        load_flags(d);
+        for (int i = 0; i < SEGREGS; i++)
+            direct_world.seg[i] = d->selector[i];
+        d->entry_eip = m->cpu.eip;
+        if (direct_enter(&m->cpu)) {
+            direct_world.signal = SIGALRM;
+        } else {
+            take_flags(d);
+            take_selectors(d);
+        }
+        exit = direct_classify(d, &again);
+    } while (again);
+    return m->stopped ? DIRECT_STOPPED : exit;
+}

@@ -1,0 +1,61 @@
+/* Direct execution: guest code runs on the real processor at ring 3, in this process, inside LDT segments.
+ * direct_run() enters the guest and comes back with a reason, the way KVM_RUN does; faults that only the
+ * monitor's own means caused (a page not in the shadow, a truncated segment limit) stay inside.
+ *
+ *   host-linear  0 ......... vm.mmap_min_addr      Linux keeps it unmapped
+ *                .......... 0xfbffefff             the guest's window: guest-linear L at L + window (0, as a rule)
+ *                0xfbfff000 .......... 0xffffffff  never reachable through a guest segment: the monitor's hole
+ *                above 4 GiB                       the VMM itself
+ *
+ * Read next: world.asm, classify.c, shadow.h, segments.h. */
+#ifndef DIRECT_H
+#define DIRECT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "decode.h"
+#include "direct/segments.h"
+#include "direct/shadow.h"
+
+struct machine;
+
+enum direct_exit {
+    DIRECT_SENSITIVE,       /* d->insn stands at the guest's EIP: emulate it */
+    DIRECT_EXCEPTION,       /* the exception in m->cpu.fault: deliver it */
+    DIRECT_INTERRUPTED,     /* the timer, or an interrupt shadow has ended: look at the devices */
+    DIRECT_STOPPED,         /* the machine is stopped */
+};
+
+/* What brought the guest to a halt, for the counters: names in direct_exit_names. */
+enum direct_count {
+    COUNT_SENSITIVE, COUNT_SOFTWARE_INT, COUNT_EXCEPTION, COUNT_SHADOW_FILL, COUNT_TRUNCATION, COUNT_STEP, COUNT_TIMER,
+};
+extern const char *const direct_exit_names[];
+
+struct direct {
+    struct machine *m;
+    struct segments segments;
+    struct shadow shadow;
+    struct insn insn;
+    uint16_t selector[SEGREGS];     /* as entered with */
+    uint32_t code_last;             /* last offset that the processor lets CS:EIP reach */
+    bool step;                      /* the trap flag is ours: run one instruction */
+    bool unaligned;                 /* run one instruction without AC */
+    uint32_t entry_eip;
+    timer_t timer;
+    uint64_t armed;                 /* ns at which the timer fires; UINT64_MAX: never */
+};
+
+/* Guest RAM as `direct` needs it: a memfd of `bytes`, and a mapping of it above 4 GiB in m->mem. Then the
+ * signal handlers, the timer, CPUID faulting. NULL, or a sentence that tells what this host lacks. */
+const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes);
+
+/* Let the guest run. The timer interrupts it at `deadline` (ns of CLOCK_MONOTONIC). */
+enum direct_exit direct_run(struct direct *d, uint64_t deadline);
+
+/* In classify.c: why did the guest stop? `again`: nobody need know, go on. */
+enum direct_exit direct_classify(struct direct *d, bool *again);
+
+#endif

@@ -1,0 +1,99 @@
+/* LDT slots. See segments.h. */
+#include "direct/segments.h"
+
+#include <asm/ldt.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include "segment.h"
+
+static bool write_slot(unsigned entry, uint32_t base, uint32_t last, unsigned attr)
+{
+    bool pages = last > 0xfffff;
+    struct user_desc d = {
+        .entry_number = entry, .base_addr = base,
+        .limit = pages ? last >> 12 : last, .limit_in_pages = pages,
+        .seg_32bit = (attr & ATTR_BIG) != 0, .contents = attr_is_code(attr) ? 2 : 0,
+        .read_exec_only = !(attr & ATTR_WRITABLE),      /* of code: not readable; the same bit */
+        .useable = 1,
+    };
+
+    return syscall(SYS_modify_ldt, 0x11, &d, sizeof d) == 0;
+}
+
+bool segments_available(void)
+{
+    const unsigned code = ATTR_PRESENT | ATTR_SEGMENT | ATTR_CODE | ATTR_READABLE | ATTR_BIG;
+
+    return write_slot(0, 0, 0xfff, code);
+}
+
+/* The last offset that stays below `ceiling`, granularity considered; false if not even the first byte does,
+ * or where the hardware cannot truncate: expand-down segments reach up to 4 GiB. */
+static bool truncate_limit(const struct segment *seg, uint32_t base, uint32_t ceiling, uint32_t *last)
+{
+    if (base >= ceiling || (!attr_is_code(seg->attr) && (seg->attr & ATTR_EXPAND_DOWN)))
+        return false;
+    *last = seg->limit < ceiling - base ? seg->limit : ceiling - base - 1;
+    if (*last > 0xfffff && (*last & 0xfff) != 0xfff)
+        *last = (*last & 0xfffff000) - 1;
+    return true;
+}
+
+static bool same(const struct segment *a, const struct segment *b)
+{
+    return a->selector == b->selector && a->attr == b->attr && a->base == b->base && a->limit == b->limit;
+}
+
+uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling, uint32_t *last)
+{
+    unsigned oldest = 0, i;
+    uint32_t base = seg->base + s->window;
+    struct segment_slot *slot;
+
+    if (!(seg->attr & ATTR_PRESENT))
+        return seg->selector & 3;
+    for (i = 0; i < SEGMENT_SLOTS; i++) {
+        slot = &s->slot[i];
+        if (slot->used && slot->ceiling == ceiling && same(&slot->segment, seg))
+            break;
+        if (slot->used < s->slot[oldest].used)
+            oldest = i;
+    }
+    if (i == SEGMENT_SLOTS) {
+        i = oldest;
+        slot = &s->slot[i];
+        *slot = (struct segment_slot){ .segment = *seg, .ceiling = ceiling };
+        if (!truncate_limit(seg, base, ceiling, &slot->last)) {
+            base = ceiling - 1;                         /* the last page below a ceiling is never mapped */
+            slot->last = 0;
+        }
+        write_slot(i, base, slot->last, seg->attr);
+    }
+    slot = &s->slot[i];
+    slot->used = ++s->clock;
+    if (last)
+        *last = slot->last;
+    return (uint16_t)(i << 3 | 7);
+}
+
+struct segment segments_found(const struct segments *s, uint16_t selector)
+{
+    unsigned slot = selector >> 3;
+
+    if (selector_is_null(selector))
+        return (struct segment){ .selector = selector };
+    if ((selector & 4) && slot < SEGMENT_SLOTS && s->slot[slot].used)
+        return s->slot[slot].segment;
+    return (struct segment){
+        .selector = selector, .limit = 0xffffffff,
+        .attr = ATTR_PRESENT | ATTR_SEGMENT | ATTR_WRITABLE | ATTR_ACCESSED | ATTR_BIG | ATTR_GRANULAR |
+                3 << ATTR_DPL_SHIFT | (selector == 0x23 ? ATTR_CODE : 0),
+    };
+}
+
+void segments_reset(struct segments *s, uint32_t window)
+{
+    *s = (struct segments){ .window = window, .clock = s->clock };
+}

@@ -1,0 +1,41 @@
+/* The guest's segment registers on the real processor. A guest selector cannot be loaded as it is (the
+ * processor would look in Linux's GDT), so each segment in use gets a descriptor in the process's LDT, with
+ * the guest's base and a limit truncated below the monitor. modify_ldt costs microseconds, hence slots. */
+#ifndef SEGMENTS_H
+#define SEGMENTS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "vcpu.h"
+
+enum { SEGMENT_SLOTS = 64 };
+
+struct segment_slot {
+    struct segment segment;     /* the guest's */
+    uint32_t ceiling;           /* host-linear address where it must end */
+    uint32_t last;              /* the last offset that the processor lets through */
+    uint64_t used;              /* when last; 0: free */
+};
+
+struct segments {
+    struct segment_slot slot[SEGMENT_SLOTS];
+    uint64_t clock;
+    uint32_t window;            /* host-linear address of guest-linear 0 */
+};
+
+/* The hardware selector for `seg`, no byte of which at or above `ceiling` is reachable through it. A null or
+ * unusable segment yields a null selector. *last (may be NULL) gets the last reachable offset. */
+uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling, uint32_t *last);
+
+/* What the guest has in a register that holds `selector` now: it may have loaded one of ours itself, without
+ * a trap (POP DS of what PUSH DS showed it), or one of Linux's. */
+struct segment segments_found(const struct segments *s, uint16_t selector);
+
+/* Forget all: the window has moved. */
+void segments_reset(struct segments *s, uint32_t window);
+
+/* Does modify_ldt give this process a 32-bit code segment? */
+bool segments_available(void);
+
+#endif

@@ -1,0 +1,285 @@
+/* The shadow. See shadow.h. Costs on a 6.18 host: one mmap of a page with MAP_POPULATE 2.7 us and its fault
+ * 1.3 us, hence neighbours; a munmap of many pages at once is far cheaper than one by one, hence runs. */
+#include "direct/shadow.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "machine.h"
+#include "status.h"
+
+enum {
+    /* in an spte beside PTE_ flags, which it keeps of the translation */
+    SPTE_MAPPED = 1 << 9, SPTE_LISTED = 1 << 10,
+    SPTE_RIGHTS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D,    /* what must be unchanged over a CR3 load */
+    PAGES = 1 << 20,
+    MAPPINGS_MAX = 60000,           /* Linux allows a process 65,530 */
+    RUN_MAX = 16,                   /* pages mapped by one fault */
+};
+
+bool shadow_init(struct shadow *s, struct machine *m, int memfd)
+{
+    *s = (struct shadow){ .m = m, .memfd = memfd, .spte = calloc(PAGES, sizeof *s->spte) };
+    s->local.page = malloc(MAPPINGS_MAX * sizeof *s->local.page);
+    s->global.page = malloc(MAPPINGS_MAX * sizeof *s->global.page);
+    return s->spte && s->local.page && s->global.page;
+}
+
+/* ---- taking pages out ---------------------------------------------------------------------------- */
+
+static void unmap(struct shadow *s, uint32_t page, unsigned pages)
+{
+    munmap((void *)(uintptr_t)(s->window + (page << 12)), (size_t)pages << 12);
+    s->m->counters.pages_flushed += pages;
+}
+
+static uint32_t window_end(const struct shadow *s) { return WINDOW_END - s->window; }
+
+static bool is_exposed(const struct shadow *s, uint32_t page)
+{
+    return !(s->spte[page] & PTE_U) && page << 12 < s->cut;
+}
+
+/* Does the guest still translate this page to what is mapped, and for the same accesses? */
+static bool is_unchanged(const struct shadow *s, uint32_t page)
+{
+    struct translation t;
+
+    return memory_peek(s->m, page << 12, ACCESS_READ, &t) && (t.gpa & PAGE_MASK) == (s->spte[page] & PAGE_MASK) &&
+           (t.flags & SPTE_RIGHTS) == (s->spte[page] & SPTE_RIGHTS);
+}
+
+static bool is_user(const struct shadow *s, uint32_t page) { return !is_exposed(s, page); }
+
+static bool is_wanted_never(const struct shadow *s, uint32_t page)
+{
+    (void)s;
+    (void)page;
+    return false;
+}
+
+/* Unmap every page of `list` that `keep` does not want, neighbours in one call, and close the gaps. */
+static void sweep(struct shadow *s, struct page_list *list, bool (*keep)(const struct shadow *, uint32_t))
+{
+    uint32_t run = 0;
+    unsigned kept = 0, length = 0;
+
+    for (unsigned i = 0; i < list->count; i++) {
+        uint32_t page = list->page[i];
+
+        if ((s->spte[page] & SPTE_MAPPED) && keep(s, page)) {
+            list->page[kept++] = page;
+            continue;
+        }
+        if ((s->spte[page] & SPTE_MAPPED) && page == run + length && length) {
+            length++;
+        } else if (s->spte[page] & SPTE_MAPPED) {
+            if (length)
+                unmap(s, run, length);
+            run = page;
+            length = 1;
+        }
+        s->spte[page] = 0;
+    }
+    if (length)
+        unmap(s, run, length);
+    list->count = kept;
+}
+
+static void drop_flat(struct shadow *s)
+{
+    if (!s->flat)
+        return;
+    munmap((void *)(uintptr_t)(s->window + WINDOW_MOVED), s->m->mem.bytes);
+    s->flat = false;
+}
+
+void shadow_flush_all(struct shadow *s)
+{
+    drop_flat(s);
+    sweep(s, &s->local, is_wanted_never);
+    sweep(s, &s->global, is_wanted_never);
+    s->exposed = 0;
+    s->cut_known = false;
+}
+
+void shadow_load_cr3(struct shadow *s)
+{
+    sweep(s, &s->local, is_unchanged);
+    s->cut_known = false;
+}
+
+void shadow_flush_page(struct shadow *s, uint32_t gla)
+{
+    uint32_t page = gla >> 12;
+
+    if (!(s->spte[page] & SPTE_MAPPED))
+        return;
+    unmap(s, page, 1);
+    s->spte[page] = SPTE_LISTED;        /* its place in the list stays */
+}
+
+/* ---- user mode ------------------------------------------------------------------------------------ */
+
+/* The lowest page directory entry that is the kernel's alone. Supervisor pages below it are `exposed`. */
+static uint32_t find_cut(const struct shadow *s)
+{
+    const struct vcpu *cpu = &s->m->cpu;
+
+    if (s->cut_given_up || !(cpu->cr0 & CR0_PG))
+        return window_end(s);
+    for (uint32_t i = 0; i << 22 < window_end(s); i++) {
+        uint32_t pde = memory_read(&s->m->mem, (cpu->cr3 & PAGE_MASK) + i * 4, 4);
+
+        if ((pde & PTE_P) && !(pde & PTE_U))
+            return i << 22;
+    }
+    return window_end(s);
+}
+
+static void count_exposed(struct shadow *s, const struct page_list *list)
+{
+    for (unsigned i = 0; i < list->count; i++)
+        if ((s->spte[list->page[i]] & SPTE_MAPPED) && is_exposed(s, list->page[i]))
+            s->exposed++;
+}
+
+uint32_t shadow_enter_user(struct shadow *s)
+{
+    uint32_t old = s->cut;
+
+    if (!s->cut_known) {
+        s->cut = find_cut(s);
+        s->cut_known = true;
+        if (s->cut != old) {
+            s->exposed = 0;
+            count_exposed(s, &s->local);
+            count_exposed(s, &s->global);
+        }
+    }
+    if (s->exposed) {
+        sweep(s, &s->local, is_user);
+        sweep(s, &s->global, is_user);
+        s->exposed = 0;
+    }
+    return s->cut;
+}
+
+void shadow_give_up_cut(struct shadow *s)
+{
+    s->cut_given_up = true;
+    s->cut_known = false;
+}
+
+/* ---- bringing pages in ---------------------------------------------------------------------------- */
+
+static enum fill stop(struct shadow *s, int status, const char *format, uint32_t gla, uint32_t gpa)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, format, gla, gpa, s->m->mem.bytes >> 20);
+    machine_stop(s->m, status, why);
+    return FILL_STOPPED;
+}
+
+/* Map guest-physical memory at a guest-linear address. False: the machine is stopped, or (when Linux keeps the
+ * lowest pages to itself) the window has moved and the caller must look again. */
+static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, bool writable)
+{
+    void *at = (void *)(uintptr_t)(gla + s->window);
+    int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
+
+    if (mmap(at, bytes, prot, MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE), s->memfd, gpa) == at)
+        return true;
+    if (s->window == 0 && gla < WINDOW_MOVED && (errno == EPERM || errno == EACCES)) {
+        shadow_flush_all(s);
+        s->window = WINDOW_MOVED;
+        return false;
+    }
+    stop(s, EXIT_HOST, "mmap of guest-linear 0x%08x failed (guest-physical 0x%08x): is vm.max_map_count lowered?",
+         gla, gpa);
+    return false;
+}
+
+static uint32_t rights_of(const struct translation *t) { return t->flags & (SPTE_RIGHTS | PTE_G); }
+
+
+/* Is the page at `gla` mapped by the guest like its neighbour `t`, `distance` pages further in both spaces? */
+static bool continues(const struct shadow *s, const struct translation *t, uint32_t gla, int32_t distance)
+{
+    struct translation next;
+    uint32_t at = gla + (uint32_t)distance * PAGE_BYTES;
+
+    return at < window_end(s) && at >= WINDOW_MOVED && !(s->spte[at >> 12] & SPTE_MAPPED) &&
+           memory_peek(s->m, at, ACCESS_READ, &next) && rights_of(&next) == rights_of(t) &&
+           next.gpa == t->gpa + (uint32_t)distance * PAGE_BYTES && next.gpa < s->m->mem.bytes;
+}
+
+static void remember(struct shadow *s, uint32_t page, uint32_t gpa, uint32_t flags)
+{
+    struct page_list *list = flags & PTE_G ? &s->global : &s->local;
+
+    if (!(s->spte[page] & SPTE_LISTED))
+        list->page[list->count++] = page;
+    s->spte[page] = (gpa & PAGE_MASK) | flags | SPTE_MAPPED | SPTE_LISTED;
+    if (is_exposed(s, page))
+        s->exposed++;
+    s->m->counters.pages_shadowed++;
+}
+
+/* Paging is off: all of RAM in one mapping, but for the lowest pages, which Linux may refuse. */
+static enum fill map_flat(struct shadow *s, uint32_t gla)
+{
+    bool low = gla < WINDOW_MOVED;
+    uint32_t first = low ? gla : WINDOW_MOVED;
+
+    if (!low)
+        s->flat = true;
+    if (!map(s, first, first, low ? PAGE_BYTES : s->m->mem.bytes - WINDOW_MOVED, true))
+        return s->m->stopped ? FILL_STOPPED : FILL_DONE;
+    if (low)
+        remember(s, gla >> 12, gla, SPTE_RIGHTS);
+    return FILL_DONE;
+}
+
+static void make_room(struct shadow *s)
+{
+    if (s->local.count + RUN_MAX > MAPPINGS_MAX || s->global.count + RUN_MAX > MAPPINGS_MAX ||
+        s->local.count + s->global.count + RUN_MAX > MAPPINGS_MAX)
+        shadow_flush_all(s);
+}
+
+enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
+{
+    struct translation t;
+    unsigned before = 0, after = 0;
+    uint32_t first;
+
+    if (!memory_walk(s->m, gla, access, &t))
+        return FILL_FAULT;
+    gla &= PAGE_MASK;
+    t.gpa &= PAGE_MASK;
+    if (t.gpa >= s->m->mem.bytes)
+        return stop(s, EXIT_CRASH, "the guest accessed linear 0x%08x, which is physical 0x%08x, beyond its %u MiB of RAM",
+                    gla, t.gpa);
+    if (gla >= window_end(s))
+        return stop(s, EXIT_CRASH, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla, t.gpa);
+    if (!(s->m->cpu.cr0 & CR0_PG))
+        return map_flat(s, gla);
+    make_room(s);
+    if (!(s->spte[gla >> 12] & SPTE_MAPPED)) {
+        while (after < RUN_MAX - 1 && continues(s, &t, gla, (int32_t)after + 1))
+            after++;
+        while (before + after < RUN_MAX - 1 && continues(s, &t, gla, -(int32_t)before - 1))
+            before++;
+    }
+    first = gla - before * PAGE_BYTES;
+    if (!map(s, first, t.gpa - before * PAGE_BYTES, (size_t)(before + 1 + after) * PAGE_BYTES,
+             (t.flags & PTE_W) && (t.flags & PTE_D)))
+        return s->m->stopped ? FILL_STOPPED : FILL_DONE;
+    for (unsigned i = 0; i <= before + after; i++)
+        remember(s, (first >> 12) + i, t.gpa + (i - before) * PAGE_BYTES, rights_of(&t));
+    return FILL_DONE;
+}

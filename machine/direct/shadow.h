@@ -1,0 +1,55 @@
+/* Shadow paging: which guest-linear pages are mapped into the window, so that the processor reaches them
+ * without asking. A page comes in when a fault asks for it, with the rights that the guest's tables give at
+ * that moment; INVLPG and CR3 loads take pages out. The shadow is a TLB and no more: a guest that changes a
+ * page table and does not flush may go on seeing the old mapping, as on a processor. */
+#ifndef SHADOW_H
+#define SHADOW_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct machine;
+
+/* Host-linear. The window ends one page below the hole: what must not be reachable points there. */
+#define HOLE_BEGIN   0xfc000000u
+#define WINDOW_END   (HOLE_BEGIN - 0x1000u)
+#define WINDOW_MOVED 0x10000u       /* the window's base once the guest has mapped what Linux keeps from us */
+
+struct page_list {
+    uint32_t *page;                 /* guest-linear page numbers */
+    unsigned count;
+};
+
+struct shadow {
+    struct machine *m;
+    int memfd;                      /* guest RAM */
+    uint32_t window;                /* host-linear address of guest-linear 0 */
+    uint32_t *spte;                 /* by guest-linear page number: frame and flags, 0 if not mapped */
+    struct page_list local, global; /* what is mapped, and some that was */
+    bool flat;                      /* paging is off and all of RAM is mapped at once */
+    uint32_t cut;                   /* guest-linear: user mode gets segments that end here */
+    bool cut_known, cut_given_up;
+    unsigned exposed;               /* supervisor pages mapped below the cut */
+};
+
+/* `memfd` holds the guest's RAM of m->mem.bytes. False: out of memory. */
+bool shadow_init(struct shadow *s, struct machine *m, int memfd);
+
+enum fill { FILL_DONE, FILL_FAULT, FILL_STOPPED };
+
+/* Make `gla` reachable for `access` (ACCESS_ bits), with neighbours that the guest's tables map alike.
+ * FILL_FAULT: the guest's tables forbid it, the #PF is in m->cpu.fault. FILL_STOPPED: so is the machine. */
+enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access);
+
+void shadow_flush_all(struct shadow *s);
+void shadow_load_cr3(struct shadow *s);     /* keeps what is global or unchanged */
+void shadow_flush_page(struct shadow *s, uint32_t gla);
+
+/* Before user code runs: no supervisor page may be reachable below the cut. Returns the cut. */
+uint32_t shadow_enter_user(struct shadow *s);
+
+/* User code has a page above the cut: from now on the cut is the window's end, and supervisor pages are
+ * taken out whenever user code runs. Slower, never wrong. */
+void shadow_give_up_cut(struct shadow *s);
+
+#endif
