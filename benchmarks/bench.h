@@ -1,0 +1,102 @@
+/* The benchmark harness in one page: what runs (tables.c), how a cell is run (run.c), how its output is read
+ * (output.c), what the numbers say (stats.c), where they go (results.c, report.c). main() is in quadbench.c.
+ * A cell is one engine running one workload once; a series is all samples of one benchmark on one engine. */
+#ifndef BENCH_H
+#define BENCH_H
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { MAX_ENGINES = 12, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128 };
+
+/* ---- tables.c: one row each; the order is the order of the report ---- */
+struct engine {
+    const char *name;
+    const char *workloads;          /* those it can run, separated by blanks */
+    const char *needs;              /* a file of ours that must be there; NULL: the first word of command in PATH */
+    const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own */
+    int good[2];                    /* exit statuses that mean "it ran to its end" */
+    const char *remedy;             /* what to do where it is missing */
+};
+struct workload {
+    const char *name, *append;      /* the guest's command line */
+    bool picks, scales;             /* takes only=; takes samples= cycles= iterations= */
+};
+struct benchmark {
+    const char *name, *workload, *unit;
+    const char *what;               /* one operation of it */
+    double published[3];            /* Adams and Agesen 2006, cycles on a Pentium 4: native, BT, VT; 0: none */
+};
+/* value(engine, benchmark) / divide, against limit x value(other engine, other benchmark); "compute-*" takes the
+ * geometric mean over the compute programs. An empty other engine compares with the limit itself. */
+struct target {
+    const char *what, *engine, *benchmark;
+    double divide, limit;
+    bool at_least;
+    const char *other, *other_benchmark;
+};
+extern const struct engine engines[];
+extern const struct workload workloads[];
+extern const struct target targets[];
+extern struct benchmark benchmarks[MAX_BENCHMARKS + 1];     /* known ones, then those that a guest names */
+
+int engine_index(const char *name);                         /* -1: unknown; name need not end in a zero byte */
+int benchmark_index(const char *name);
+int benchmark_add(const char *name, const char *workload);  /* its index; -1 when the table is full */
+bool runs_workload(const struct engine *engine, const char *workload);
+
+/* ---- output.c ---- */
+struct sample { char name[40]; uint64_t iterations, cycles; };
+struct output {
+    struct sample samples[MAX_SAMPLES];
+    size_t count;
+    struct { char name[40], why[160]; } skipped[16];
+    size_t skips;
+    unsigned passed, failed;                                /* PROBE lines */
+    char failures[MAX_FAILED][40];
+    bool done;                                              /* a DONE line came */
+};
+void parse_output(const char *text, struct output *out);    /* reads whole lines only; anything else is for people */
+bool parse_counters(const char *json, json_t **exits, double *total);   /* caller frees *exits; false: not ours */
+
+/* ---- stats.c ---- */
+struct summary { size_t n; double median, q1, q3, iqr, mad, low; };
+struct summary summarize(const double *values, size_t n);
+double geometric_mean(const double *values, size_t n);      /* 0 if n is 0 */
+uint32_t random_next(uint32_t *state);
+void shuffle(size_t *order, size_t n, uint32_t *state);
+
+/* ---- run.c ---- */
+struct request { const struct engine *engine; char append[200]; const char *tag; int cpu; double timeout; };
+struct outcome { bool ran; char reason[200]; double wall_ms; char *text, *counters; };
+struct outcome run_cell(const struct request *request);     /* caller frees text and counters */
+const char *cannot_run(const struct engine *engine);        /* NULL: it can */
+
+/* ---- what a run collects; quadbench.c ---- */
+struct series {
+    double values[MAX_SAMPLES];
+    int run[MAX_SAMPLES];
+    struct sample raw[MAX_SAMPLES];
+    size_t count;
+    char reason[200];                                       /* why there is none; "" if there is */
+    double exits_per_op;                                    /* -1: not counted */
+    json_t *exits;                                          /* the same by reason; NULL */
+};
+struct verdict { bool ran; unsigned passed, failed; char names[MAX_FAILED][40]; char reason[200]; };
+struct options { bool quick; int runs, cpu; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
+extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
+extern struct verdict verdicts[MAX_ENGINES];
+extern struct options options;
+extern double tsc_ghz;
+bool selected(int benchmark);
+
+/* ---- results.c, report.c: files under build/bench/ ---- */
+#define OUT "build/bench/"
+json_t *context(void);
+void write_results(json_t *context);
+void write_report(const json_t *context);
+int compare(const char *old_file, const char *new_file);
+double target_value(const struct target *t, double *against);   /* the measured ratio or value; -1: not measured */
+#endif

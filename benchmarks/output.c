@@ -1,0 +1,67 @@
+/* Reads what a guest prints (design.md 3) and what a VMM counts. A line that does not follow the contract to its
+ * last character is for people and is passed over; so is a last line without its end, from a guest that was
+ * stopped. Unit tests: tests/unit/test_bench_output.c. */
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+static void parse_line(const char *line, struct output *out)
+{
+    struct sample s;
+    char name[40], word[8], iterations[21], cycles[21];
+    int end = -1;
+
+    if (sscanf(line, "BENCH %39s %20[0-9] %20[0-9]%n", s.name, iterations, cycles, &end) == 3 && end > 0 && !line[end]) {
+        s.iterations = strtoull(iterations, NULL, 10);
+        s.cycles = strtoull(cycles, NULL, 10);
+        if (s.iterations && out->count < MAX_SAMPLES)
+            out->samples[out->count++] = s;
+    } else if (sscanf(line, "PROBE %39s %7s%n", name, word, &end) == 2) {
+        if (!strcmp(word, "PASS") && !line[end])
+            out->passed++;
+        else if (!strcmp(word, "FAIL") && out->failed < MAX_FAILED)
+            strcpy(out->failures[out->failed++], name);
+    } else if (sscanf(line, "SKIP %39s %n", name, &end) == 1 && end > 0 && out->skips < 16) {
+        strcpy(out->skipped[out->skips].name, name);
+        snprintf(out->skipped[out->skips].why, sizeof out->skipped[0].why, "%s", line + end);
+        out->skips++;
+    } else if (!strncmp(line, "DONE ", 5) && isdigit((unsigned char)line[5])) {
+        out->done = true;
+    }
+}
+
+void parse_output(const char *text, struct output *out)
+{
+    memset(out, 0, sizeof *out);
+    for (const char *end; (end = strchr(text, '\n')); text = end + 1) {
+        char line[256];
+        size_t n = (size_t)(end - text);
+        if (n >= sizeof line)
+            continue;
+        memcpy(line, text, n);
+        while (n && isspace((unsigned char)line[n - 1]))    /* the console may send a return before each new line */
+            n--;
+        line[n] = 0;
+        parse_line(line, out);
+    }
+}
+
+bool parse_counters(const char *text, json_t **exits, double *total)
+{
+    json_t *root = json_loads(text, 0, NULL), *object = json_object_get(root, "exits");
+    const char *reason;
+    json_t *count;
+
+    *total = 0;
+    *exits = NULL;
+    if (json_is_object(object)) {
+        *exits = json_incref(object);
+        json_object_foreach(object, reason, count)
+            *total += json_number_value(count);
+    }
+    json_decref(root);
+    return *exits != NULL;
+}

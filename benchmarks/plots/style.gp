@@ -1,0 +1,14 @@
+# What both plots share: rows of labels, one mark and colour per engine (Okabe and Ito's palette, which colour-blind
+# readers can tell apart). Before: name, rows, caption, xaxis. Block 0 of the data has the labels, the others are engines.
+stats name . ".dat" using 1 nooutput
+engines = int(STATS_blocks) - 1
+array colour[6] = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
+array mark[6] = [7, 5, 9, 11, 13, 15]
+shift(i) = (i - (engines + 1) / 2.0) * 0.16
+set title caption
+set xlabel xaxis
+set logscale x
+set ytics out nomirror
+set grid x ytics lc rgb "#dddddd" lt 1
+set key below
+set border 3

@@ -1,0 +1,260 @@
+/* What a run leaves for people: report.md, and the plots with their data and gnuplot scripts beside them, so that a
+ * student can change a plot without running anything again. Next: plots/, README.md. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench.h"
+
+static FILE *create(const char *name)
+{
+    FILE *f = fopen(name, "w");
+    if (!f) {
+        perror(name);
+        exit(1);
+    }
+    return f;
+}
+
+static double median_of(int e, int b)
+{
+    return e < 0 || b < 0 || !series[e][b].count ? -1 : summarize(series[e][b].values, series[e][b].count).median;
+}
+
+/* ---- targets ---- */
+
+/* The ratio value / other, over one benchmark or all compute programs that both have; -1 if there is none. */
+static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark)
+{
+    double a = median_of(engine_index(t->engine), benchmark_index(benchmark)) / t->divide;
+    double b = *t->other ? median_of(engine_index(t->other), benchmark_index(other_benchmark)) : 1;
+    return a > 0 && b > 0 ? a / b : -1;
+}
+
+double target_value(const struct target *t, double *worst)
+{
+    double ratios[MAX_BENCHMARKS];
+    size_t n = 0;
+    *worst = 0;
+    if (strcmp(t->benchmark, "compute-*"))
+        return *worst = ratio(t, t->benchmark, t->other_benchmark);
+    for (int b = 0; benchmarks[b].name; b++) {
+        double r = strcmp(benchmarks[b].workload, "compute") ? -1 : ratio(t, benchmarks[b].name, benchmarks[b].name);
+        if (r <= 0)
+            continue;
+        ratios[n++] = r;
+        if (n == 1 || (t->at_least ? r < *worst : r > *worst))
+            *worst = r;
+    }
+    return n ? geometric_mean(ratios, n) : -1;
+}
+
+static void write_targets(FILE *f)
+{
+    fprintf(f, "\n## Targets\n\n| what | against | target | measured | worst program | |\n|---|---|---:|---:|---:|---|\n");
+    for (const struct target *t = targets; t->what; t++) {
+        double worst, value = target_value(t, &worst);
+        fprintf(f, "| %s | %s %s | %s %g%s | ", t->what, *t->other ? t->other : "absolute", t->other_benchmark,
+                t->at_least ? "≥" : "≤", t->limit, *t->other ? " ×" : "");
+        if (value < 0)
+            fprintf(f, "n/a | | not measured |\n");
+        else
+            fprintf(f, "%.3f | %.3f | %s |\n", value, worst,
+                    (t->at_least ? value >= t->limit : value <= t->limit) ? "met" : "**missed**");
+    }
+}
+
+/* ---- tables ---- */
+
+/* Nanoseconds as people read them; a static copy. */
+static const char *in_time(double ns)
+{
+    static char text[24];
+    bool micro = ns >= 1000, milli = ns >= 1e6;
+    snprintf(text, sizeof text, "%.3g %s", milli ? ns / 1e6 : micro ? ns / 1e3 : ns, milli ? "ms" : micro ? "µs" : "ns");
+    return text;
+}
+
+static void write_value(FILE *f, int e, int b)
+{
+    const struct series *s = &series[e][b];
+    struct summary sum = summarize(s->values, s->count);
+    if (!s->count && !strcmp(s->reason, "does not apply"))
+        fprintf(f, " |");
+    else if (!s->count)
+        fprintf(f, " n/a |");
+    else if (strcmp(benchmarks[b].unit, "cycles"))
+        fprintf(f, " %.1f ± %.1f |", sum.median, sum.iqr / 2);
+    else
+        fprintf(f, sum.median < 100 ? " %.1f ± %.1f (%s)" : " %.0f ± %.0f (%s)", sum.median, sum.iqr / 2,
+                in_time(sum.median / tsc_ghz));
+    if (!s->count || strcmp(benchmarks[b].unit, "cycles"))
+        return;
+    if (s->exits_per_op >= 0)
+        fprintf(f, ", %.2f exits", s->exits_per_op);
+    fprintf(f, " |");
+}
+
+static void write_costs(FILE *f, const char *title, const char *workload_list, bool published)
+{
+    fprintf(f, "\n## %s\n\n| benchmark |", title);
+    for (int e = 1; engines[e].name; e++)
+        fprintf(f, " %s |", engines[e].name);
+    fprintf(f, "%s one operation |\n|---|", published ? " published: native / BT / VT |" : "");
+    for (int e = 1; engines[e].name; e++)
+        fprintf(f, "---:|");
+    fprintf(f, "%s---|\n", published ? "---:|" : "");
+    for (int b = 0; benchmarks[b].name; b++) {
+        const struct benchmark *k = &benchmarks[b];
+        if (!strstr(workload_list, k->workload) || !selected(b))
+            continue;
+        fprintf(f, "| %s |", k->name);
+        for (int e = 1; engines[e].name; e++)
+            write_value(f, e, b);
+        if (published && k->published[0] > 0)
+            fprintf(f, " %g / %g / %g |", k->published[0], k->published[1], k->published[2]);
+        else if (published)
+            fprintf(f, " |");
+        fprintf(f, " %s |\n", k->what);
+    }
+}
+
+static void write_limits(FILE *f)
+{
+    fprintf(f, "\n## The host's limits\n\n| limit | cycles | ns | |\n|---|---:|---:|---|\n");
+    for (int b = 0; benchmarks[b].name; b++) {
+        double m = median_of(0, b);
+        if (strcmp(benchmarks[b].workload, "calibrate"))
+            continue;
+        if (m < 0)
+            fprintf(f, "| %s | n/a | | %s |\n", benchmarks[b].name, series[0][b].reason);
+        else
+            fprintf(f, "| %s | %.0f | %.0f | %s |\n", benchmarks[b].name, m, m / tsc_ghz, benchmarks[b].what);
+    }
+}
+
+static void write_correctness(FILE *f)
+{
+    fprintf(f, "\n## Correctness: what the guest observes\n\n| engine | probes passed | failed | which |\n|---|---:|---:|---|\n");
+    for (int e = 0; engines[e].name; e++) {
+        const struct verdict *v = &verdicts[e];
+        if (!v->ran && !v->reason[0])
+            continue;
+        if (!v->passed && !v->failed)
+            fprintf(f, "| %s | n/a | n/a | %s |\n", engines[e].name, *v->reason ? v->reason : "it printed no probe");
+        else
+            fprintf(f, "| %s | %u | %u |", engines[e].name, v->passed, v->failed);
+        for (unsigned i = 0; i < v->failed; i++)
+            fprintf(f, "%s %s", i ? "," : "", v->names[i]);
+        if (v->passed || v->failed)
+            fprintf(f, "%s%s |\n", v->ran ? "" : " broke off: ", v->reason);
+    }
+}
+
+/* What makes numbers doubtful, and why cells are empty. */
+static void write_notes(FILE *f, const json_t *facts)
+{
+    fprintf(f, "\n## Notes\n\n");
+    if (!json_is_true(json_object_get(facts, "constant_tsc")))
+        fprintf(f, "- The time-stamp counter is not constant here: cycles follow the clock frequency.\n");
+    if (json_is_true(json_object_get(facts, "hypervisor")))
+        fprintf(f, "- The host is a virtual machine itself: faults and exits may cost more than on bare metal.\n");
+    for (int e = 0; engines[e].name; e++)
+        for (int b = 0; benchmarks[b].name; b++) {
+            const struct series *s = &series[e][b];
+            struct summary sum = summarize(s->values, s->count);
+            if (s->count && sum.iqr > sum.median / 10)
+                fprintf(f, "- Noisy: %s %s, the middle half spreads over %.0f %% of the median.\n", engines[e].name,
+                        benchmarks[b].name, 100 * sum.iqr / (sum.median + 1e-9));
+        }
+    for (int e = 0; engines[e].name; e++)
+        for (int b = 0, first = 1; benchmarks[b].name; b++) {
+            const char *why = series[e][b].reason;
+            if (!*why || !selected(b) || !strcmp(why, "does not apply"))
+                continue;
+            bool told = false;              /* one line per engine and reason, not per benchmark */
+            for (int earlier = 0; earlier < b; earlier++)
+                told = told || (selected(earlier) && !strcmp(series[e][earlier].reason, why));
+            if (!told)
+                fprintf(f, "%s%s n/a (%s)\n", first ? "- " : "- ", engines[e].name, why);
+            first = 0;
+        }
+}
+
+/* ---- plots ---- */
+
+/* The first block: where each benchmark's row is; its third column only keeps gnuplot from dropping the row. */
+static void write_labels(FILE *f, const char *workload_list)
+{
+    fprintf(f, "labels\n");
+    for (int b = 0, row = 0; benchmarks[b].name; b++)
+        if (strstr(workload_list, benchmarks[b].workload) && selected(b)) {
+            bool compute = !strncmp(benchmarks[b].name, "compute-", 8);
+            fprintf(f, "%d \"%s\" 1\n", ++row, benchmarks[b].name + (compute ? 8 : 0));
+        }
+}
+
+/* One block per engine, headed by its name: row, benchmark, median, quartiles; relative: divided by native's median. */
+static void write_data(const char *name, const char *workload_list, bool relative)
+{
+    FILE *f = create(name);
+    fprintf(f, "# row benchmark median q1 q3%s\n", relative ? ", divided by native's median" : "");
+    write_labels(f, workload_list);
+    for (int e = 1; engines[e].name; e++) {
+        bool any = false;
+        int row = 0;
+        for (int b = 0; benchmarks[b].name; b++) {
+            if (!strstr(workload_list, benchmarks[b].workload) || !selected(b))
+                continue;
+            row++;
+            double by = relative ? median_of(1, b) : 1;
+            struct summary s = summarize(series[e][b].values, series[e][b].count);
+            if (!s.n || by <= 0 || s.median <= 0)
+                continue;
+            if (!any)
+                fprintf(f, "\n\n\"%s\"\n", engines[e].name);
+            any = true;
+            fprintf(f, "%d \"%s\" %.6g %.6g %.6g\n", row, benchmarks[b].name, s.median / by,
+                    (s.q1 > 0 ? s.q1 : s.median) / by, s.q3 / by);
+        }
+    }
+    fclose(f);
+}
+
+static void draw(const char *name)
+{
+    char command[300];
+    snprintf(command, sizeof command,
+             "cp benchmarks/plots/style.gp benchmarks/plots/%s.gp " OUT " && cd " OUT " && if grep -q '^[0-9]' %s.dat; then gnuplot %s.gp "
+             "2> %s.log || echo 'bench: gnuplot: see " OUT "%s.log' >&2; fi", name, name, name, name, name);
+    if (system(command))
+        fprintf(stderr, "quadbench: the plot %s was not drawn\n", name);
+}
+
+void write_report(const json_t *facts)
+{
+    FILE *f = create(OUT "report.md");
+    const char *key;
+    json_t *value;
+    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range. Cycles are time-stamp cycles at %.3f GHz.\n",
+            tsc_ghz);
+    write_correctness(f);
+    write_costs(f, "Boot", "boot", false);
+    write_costs(f, "Cost of one operation", "bench-user", true);
+    write_costs(f, "Compute in user mode, one call", "compute", false);
+    write_limits(f);
+    write_targets(f);
+    write_notes(f, facts);
+    fprintf(f, "\n## Context\n\n");
+    json_object_foreach((json_t *)facts, key, value) {
+        char *text = json_dumps(value, JSON_ENCODE_ANY | JSON_REAL_PRECISION(6));
+        fprintf(f, "- %s: %s\n", key, text);
+        free(text);
+    }
+    fclose(f);
+    write_data(OUT "cost.dat", "bench-user", false);
+    write_data(OUT "compute.dat", "compute", true);
+    draw("cost");
+    draw("compute");
+    printf("Results: " OUT "report.md, results.json, results.csv, cost.svg, compute.svg\n");
+}

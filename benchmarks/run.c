@@ -1,0 +1,170 @@
+/* Runs one cell: an engine's command with its output in build/bench/cells/, on one processor, with a time-out.
+ * Whatever happens to it, the harness goes on and has a reason to print. Next: output.c reads what it wrote. */
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { MAX_WORDS = 40 };
+
+static char *read_file(const char *name)
+{
+    FILE *f = fopen(name, "r");
+    char *text = NULL;
+    size_t size = 0;
+    if (!f || getdelim(&text, &size, '\0', f) < 0) {        /* a file without zero bytes: all of it */
+        free(text);
+        text = strdup("");
+    }
+    if (f)
+        fclose(f);
+    return text;
+}
+
+static bool in_path(const char *program)
+{
+    char name[512];
+    const char *path = getenv("PATH");
+    for (const char *p = path; p && *p; p += strcspn(p, ":"), p += *p == ':') {
+        snprintf(name, sizeof name, "%.*s/%s", (int)strcspn(p, ":"), p, program);
+        if (!access(name, X_OK))
+            return true;
+    }
+    return false;
+}
+
+const char *cannot_run(const struct engine *engine)
+{
+    static char why[200], program[64];
+    snprintf(program, sizeof program, "%.*s", (int)strcspn(engine->command, " "), engine->command);
+    if (engine->needs ? access(engine->needs, X_OK) : !in_path(program)) {
+        snprintf(why, sizeof why, "%s is missing: %s", engine->needs ? engine->needs : program, engine->remedy);
+        return why;
+    }
+    const char *kernel = strstr(engine->command, "-kernel ");
+    if (kernel) {
+        kernel += strlen("-kernel ");
+        snprintf(program, sizeof program, "%.*s", (int)strcspn(kernel, " "), kernel);
+        snprintf(why, sizeof why, "%s is missing: make %s", program, program);
+        if (access(program, R_OK))
+            return why;
+    }
+    return NULL;
+}
+
+/* Splits the command into words and fills in the cell's own; all point into `buffer` or the arguments. */
+static void fill_words(char *words[MAX_WORDS], char *buffer, char *append, char *counters, char *timeout)
+{
+    int n = 0;
+    char *save = NULL;
+    for (char *word = strtok_r(buffer, " ", &save); word && n < MAX_WORDS - 1; word = strtok_r(NULL, " ", &save))
+        words[n++] = !strcmp(word, "{append}")     ? append
+                     : !strcmp(word, "{counters}") ? counters
+                     : !strcmp(word, "{timeout}")  ? timeout
+                                                   : word;
+    words[n] = NULL;
+}
+
+static void start(char **words, const char *out, const char *err, int cpu)
+{
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);
+    if (!freopen("/dev/null", "r", stdin) || !freopen(out, "w", stdout) || !freopen(err, "w", stderr))
+        _exit(127);
+    execvp(words[0], words);
+    fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
+    _exit(127);
+}
+
+/* Waits at most `seconds`; true if the process ended by itself. */
+static bool wait_for(pid_t pid, double seconds, int *status)
+{
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    struct pollfd ended = { .fd = fd, .events = POLLIN };
+    bool in_time = fd < 0 || poll(&ended, 1, (int)(seconds * 1000)) == 1;
+    if (!in_time)
+        kill(pid, SIGKILL);
+    while (waitpid(pid, status, 0) < 0 && errno == EINTR)
+        ;
+    if (fd >= 0)
+        close(fd);
+    return in_time;
+}
+
+static void explain(char *reason, size_t size, int status, const struct engine *engine, char *errors)
+{
+    size_t n = strlen(errors);
+    while (n && errors[n - 1] == '\n')
+        errors[--n] = 0;
+    const char *last = strrchr(errors, '\n'), *what = "";
+    last = last ? last + 1 : errors;
+    if (WIFSIGNALED(status)) {
+        snprintf(reason, size, "ended by signal %d (%s)", WTERMSIG(status), strsignal(WTERMSIG(status)));
+        return;
+    }
+    int code = WEXITSTATUS(status);
+    if (code == engine->good[0] || code == engine->good[1]) {
+        reason[0] = 0;
+        return;
+    }
+    what = code == 4 ? "the guest crashed" : code == 6 ? "this host cannot" : code == 8 ? "a bug of the VMM"
+           : code == 124 ? "timed out" : "failed";
+    snprintf(reason, size, "%s, exit status %d%s%.120s", what, code, *last ? ": " : "", last);
+}
+
+static double now(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+struct outcome run_cell(const struct request *request)
+{
+    struct outcome o = { 0 };
+    const struct engine *engine = request->engine;
+    char out[200], err[200], counters[200], timeout[16], append[200], command[512], *words[MAX_WORDS];
+    int status = 0;
+
+    snprintf(out, sizeof out, OUT "cells/%s-%s.out", engine->name, request->tag);
+    snprintf(err, sizeof err, OUT "cells/%s-%s.err", engine->name, request->tag);
+    snprintf(counters, sizeof counters, OUT "cells/%s-%s.json", engine->name, request->tag);
+    snprintf(timeout, sizeof timeout, "%d", (int)request->timeout);
+    snprintf(append, sizeof append, "%s", request->append);
+    snprintf(command, sizeof command, "%s", engine->command);
+    fill_words(words, command, append, counters, timeout);
+    unlink(counters);
+
+    fflush(NULL);
+    double began = now();
+    pid_t pid = fork();
+    if (pid == 0)
+        start(words, out, err, request->cpu);
+    bool in_time = pid > 0 && wait_for(pid, request->timeout + 1, &status);
+    o.wall_ms = 1000 * (now() - began);
+
+    o.text = read_file(out);
+    o.counters = read_file(counters);
+    char *errors = read_file(err);
+    if (pid < 0)
+        snprintf(o.reason, sizeof o.reason, "fork: %s", strerror(errno));
+    else if (!in_time)
+        snprintf(o.reason, sizeof o.reason, "timed out after %.0f s", request->timeout);
+    else
+        explain(o.reason, sizeof o.reason, status, engine, errors);
+    o.ran = !o.reason[0];
+    free(errors);
+    return o;
+}

@@ -1,0 +1,123 @@
+/* The tables of the harness: engines, workloads, benchmarks, targets. A new VMM is one row of engines[] (and its
+ * targets); a new nanobenchmark needs no row, but has no description and no published figure without one.
+ * Published: Adams and Agesen, ASPLOS 2006, raw data appendix; cycles on a 3.8 GHz Pentium 4 672. */
+#include <stdio.h>
+#include <string.h>
+
+#include "bench.h"
+
+#define KERNEL "build/guests/kernel.elf"
+#define GUEST "boot bench bench-user compute probes"
+
+const struct engine engines[] = {
+    { "host", "calibrate", "build/calibrate", "build/calibrate {append}", { 0, 0 }, "make build/calibrate" },
+    { "native", "bench compute", "build/native-twin", "build/native-twin {append}", { 0, 0 },
+      "make build/native-twin" },
+    { "trap-emulate", GUEST, "build/trap-emulate",
+      "build/trap-emulate -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}", { 1, 3 },
+      "make build/trap-emulate" },
+    { "qemu-tcg", GUEST, NULL,
+      "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
+      "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 },
+      "install the package qemu-system-x86" },
+    { 0 },
+};
+
+const struct workload workloads[] = {
+    { "calibrate", "", true, false },
+    { "boot", "", false, false },
+    { "bench", "run=bench", true, true },
+    { "bench-user", "run=bench-user", true, true },
+    { "compute", "run=compute", true, true },
+    { "probes", "run=probes", false, false },
+    { 0 },
+};
+
+struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
+    { "signal-roundtrip", "calibrate", "cycles", "cli at ring 3, SIGSEGV, handler, sigreturn", { 0 } },
+    { "gate-roundtrip", "calibrate", "cycles", "32-bit code, far jump to 64-bit code, and back", { 0 } },
+    { "linux-syscall", "calibrate", "cycles", "getppid", { 0 } },
+    { "mmap-page", "calibrate", "cycles", "one page of a memfd, MAP_FIXED, MAP_POPULATE", { 0 } },
+    { "rdtsc", "calibrate", "cycles", "reading the time-stamp counter", { 0 } },
+    { "boot", "boot", "ms", "whole process: start, boot to DONE, end", { 0 } },
+    { "null", "bench", "cycles", "one turn of the empty loop", { 0 } },
+    { "cli-sti", "bench", "cycles", "both", { 0 } },
+    { "pushf-popf", "bench", "cycles", "both", { 0 } },
+    { "in", "bench", "cycles", "read a port", { 3209, 216, 15826 } },
+    { "out", "bench", "cycles", "write a port", { 0 } },
+    { "sidt", "bench", "cycles", "", { 0 } },
+    { "mov-from-cr0", "bench", "cycles", "", { 0 } },
+    { "mov-to-cr3", "bench", "cycles", "", { 0 } },
+    { "invlpg", "bench", "cycles", "", { 0 } },
+    { "callret", "bench", "cycles", "call of an empty function and return", { 11, 51, 11 } },
+    { "callind", "bench", "cycles", "the same through a register", { 0 } },
+    { "int-iret", "bench", "cycles", "software interrupt and return, in the kernel", { 0 } },
+    { "divzero", "bench", "cycles", "divide error to its handler and back", { 889, 3223, 1014 } },
+    { "pgfault", "bench", "cycles", "true page fault to its handler and back", { 1093, 3927, 11242 } },
+    { "ptemod", "bench", "cycles", "write a page-table entry unchanged", { 1, 391, 12733 } },
+    { "cpuid", "bench", "cycles", "", { 0 } },
+    { "smc", "bench", "cycles", "change one instruction and execute it", { 0 } },
+    { "syscall", "bench-user", "cycles", "system call of the guest and back", { 242, 2308, 246 } },
+    { "ctxsw", "bench-user", "cycles", "two processes yield to each other", { 0 } },
+    { "forkwait", "bench-user", "cycles", "fork, exit, wait", { 0 } },
+    { "compute-sieve", "compute", "cycles", "byte stores with strides", { 0 } },
+    { "compute-sha256", "compute", "cycles", "rotates and adds, register pressure", { 0 } },
+    { "compute-quicksort", "compute", "cycles", "mispredicted branches", { 0 } },
+    { "compute-matmul", "compute", "cycles", "multiply and add", { 0 } },
+    { "compute-crc32", "compute", "cycles", "a chain of dependent loads", { 0 } },
+    { "compute-lz-compress", "compute", "cycles", "hashing, byte copies", { 0 } },
+    { "compute-fib", "compute", "cycles", "calls and returns", { 0 } },
+    { "compute-dispatch", "compute", "cycles", "an indirect jump per step", { 0 } },
+    { "compute-strings", "compute", "cycles", "rep movsd, stosb, cmpsb, scasb", { 0 } },
+};
+
+const struct target targets[] = {
+    { "trap-emulate: one emulated cli", "trap-emulate", "cli-sti", 2, 1.15, false, "host", "signal-roundtrip" },
+    { "trap-emulate: user-mode compute", "trap-emulate", "compute-*", 1, 1.01, false, "native", "compute-*" },
+    { "trap-emulate: boot to DONE, ms", "trap-emulate", "boot", 1, 15, false, "", "" },
+    { "trap-emulate: compute faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate", "compute-*" },
+    { 0 },
+};
+
+static bool equals(const char *name, const char *word)      /* word ends at a zero byte, blank or comma */
+{
+    size_t n = strlen(name);
+    return !strncmp(name, word, n) && (!word[n] || word[n] == ',' || word[n] == ' ');
+}
+
+int engine_index(const char *name)
+{
+    for (int i = 0; engines[i].name; i++)
+        if (equals(engines[i].name, name))
+            return i;
+    return -1;
+}
+
+int benchmark_index(const char *name)
+{
+    for (int i = 0; benchmarks[i].name; i++)
+        if (equals(benchmarks[i].name, name))
+            return i;
+    return -1;
+}
+
+int benchmark_add(const char *name, const char *workload)
+{
+    int i = benchmark_index(name);
+    if (i >= 0)
+        return i;
+    for (i = 0; benchmarks[i].name; i++)
+        ;
+    if (i == MAX_BENCHMARKS)
+        return -1;
+    benchmarks[i] = (struct benchmark){ strdup(name), workload, "cycles", "", { 0 } };
+    return i;
+}
+
+bool runs_workload(const struct engine *engine, const char *workload)
+{
+    for (const char *word = engine->workloads; word; word = strchr(word, ' '), word = word ? word + 1 : NULL)
+        if (equals(workload, word))
+            return true;
+    return false;
+}
