@@ -1,7 +1,7 @@
-/* Intel 8254 interval timer: counter 0 drives IRQ 0. Modes 0, 2 and 3 (Intel 8254 data sheet); the other two
- * counters keep what is written but count nothing. Time is given by the caller, in ns.
- * No tick is lost when the host is late: every period that has passed is owed to the guest and delivered as
- * soon as it has acknowledged the one before, up to one second's worth (pit_tick). */
+/* Intel 8254 interval timer. Counter 0 drives IRQ 0 in modes 0, 2 and 3; counters 1 and 2 can be read and
+ * written, but their outputs lead nowhere. Behaviour: Intel 8254 data sheet (1993), and QEMU's `pc`. Time
+ * comes from the caller, in ns. No tick is lost when the host is late: every period that has passed is owed
+ * to the guest, up to one second's worth. Read next: bus.c, which pays the debt. */
 #ifndef PIT_H
 #define PIT_H
 
@@ -9,23 +9,23 @@
 #include <stdint.h>
 
 struct pit_counter {
-    uint16_t reload;            /* 0 means 65536 */
+    uint32_t count;             /* periods, in input clocks: 1 to 65536; 0 before the first is written */
+    uint64_t start;             /* ns at which it was loaded */
     uint16_t latch;
     uint8_t low;                /* first half of a two-byte write */
     uint8_t access;             /* 1 low byte, 2 high byte, 3 low then high */
-    uint8_t mode;               /* 0 to 5 */
+    uint8_t mode;
     uint8_t status;             /* latched by the read-back command */
-    bool bcd;
+    uint8_t latched;            /* bytes of `latch` still to be read */
+    bool bcd;                   /* kept for the status byte; counting is binary all the same, as in QEMU */
     bool write_high, read_high; /* the second half comes next */
-    bool latched, status_latched;
-    bool running;
-    uint64_t start;             /* ns at which the count was loaded */
+    bool status_latched;
 };
 
 struct pit {
     struct pit_counter counter[3];
-    uint64_t periods;           /* of counter 0 since its start that have been looked at */
-    uint32_t owed;              /* ticks to be delivered */
+    uint64_t periods;           /* of counter 0 since `start` that are accounted for */
+    uint32_t owed;              /* ticks the guest has not had yet */
     uint64_t lost;              /* ticks beyond one second of debt: dropped, but counted */
 };
 
@@ -33,11 +33,10 @@ void pit_init(struct pit *pit);
 uint8_t pit_in(struct pit *pit, uint16_t port, uint64_t now);
 void pit_out(struct pit *pit, uint16_t port, uint8_t value, uint64_t now);
 
-/* Account for the time up to `now`; then take one tick of those owed, if any. */
+/* Add the ticks up to `now` to those owed. */
 void pit_advance(struct pit *pit, uint64_t now);
-bool pit_take_tick(struct pit *pit);
 
-/* ns at which the next period of counter 0 ends, UINT64_MAX if it is not running. */
+/* ns at which counter 0 ticks next, UINT64_MAX if never. */
 uint64_t pit_deadline(const struct pit *pit);
 
 #endif
