@@ -60,5 +60,42 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 -include $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
+# FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
+BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench tables run output stats results report)
+BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
+TWIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard guests/compute/*.c)) $(B)/guests/compute/string-moves.o \
+              $(B)/guests/bench/nano-user.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
+
+$(B)/quadbench: $(BENCH_OBJ)
+	$(CC) -pie -o $@ $^ -ljansson -lm
+
+$(B)/calibrate: $(B)/obj/benchmarks/calibrate.o $(B)/obj/benchmarks/calibrate-loops.o
+	$(CC) -pie -o $@ $^
+
+$(B)/obj/benchmarks/calibrate-loops.o: benchmarks/calibrate-loops.asm | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf64 -g -F dwarf -w+all -o $@ $<
+
+# The guest's own compute objects, linked once more: compiled once, at the same addresses.
+$(B)/native-twin: $(TWIN_OBJ) benchmarks/native/twin.ld
+	$(LD) -m elf_i386 -T benchmarks/native/twin.ld -o $@ $(TWIN_OBJ)
+
+$(B)/guests/native/%.o: benchmarks/native/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(GUEST_CFLAGS) -Iguests/user -c $< -o $@
+
+$(B)/guests/native/%.o: benchmarks/native/%.asm | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -g -F dwarf -w+all -o $@ $<
+
+.PHONY: bench compare
+bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(BENCH_VMMS) ## the comparison: build/bench/report.md (QUICK=1 FILTER= ENGINES= RUNS= SEED=)
+	$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
+	    --engines "$(ENGINES)" --filter "$(FILTER)"
+
+compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
+	$(B)/quadbench --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
+
+-include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -1,6 +1,6 @@
 /* The host's limits, measured in the same run as everything else: what a VMM that lives on signals, far jumps and
  * mmap cannot beat. Prints `BENCH <name> <iterations> <tsc cycles>` as a guest does, and `SKIP <name> <why>` for
- * what this host does not have. The 32-bit code is in calibrate.asm; design.md 7 says what each is a yardstick for. */
+ * what this host does not have. The 32-bit code is in calibrate-loops.asm; design.md 7 says what each is a yardstick for. */
 #include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>

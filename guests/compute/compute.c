@@ -8,17 +8,17 @@
 static const struct {
     const char *name;
     uint32_t (*run)(void);
-    uint32_t expected;                      /* from expected.sh */
+    uint32_t expected;                      /* as expected.sh prints it; a test compares */
 } programs[] = {
-    { "sieve", sieve, 9592 },
+    { "sieve", sieve, 0x00002578 },
     { "sha256", sha256, 0x1ef66c0a },
     { "quicksort", quicksort, 0xc3b43e8e },
     { "matmul", matmul, 0xd05b8000 },
     { "crc32", crc32, 0x3def667c },
     { "lz-compress", lz_compress, 0x1c300939 },
-    { "fib", fib, 6765 },
-    { "dispatch", dispatch, 97 << 16 | 118 },
-    { "strings", strings, 127 * 128 / 2 },
+    { "fib", fib, 0x00001a6d },
+    { "dispatch", dispatch, 0x00610076 }| 118 },
+    { "strings", strings, 0x00001fc0 },
 };
 
 /* The length of `name` if the word at s begins with it and then a blank, '=' or the end follows; else 0. */

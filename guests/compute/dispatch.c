@@ -31,13 +31,13 @@ static const uint8_t program[] = {
 uint32_t dispatch(void)
 {
     static const void *const handler[] = {
-        &&move, &&immediate, &&increment, &&halve, &&triple_plus_1, &&jump_even, &&jump_less, &&jump_not_one, &&jump,
-        &&stop,
+        &&move, &&immediate, &&increment, &&halve, &&triple_plus_1, &&jump_even, &&jump_less,
+        &&jump_not_one, &&jump, &&stop,
     };
     uint32_t r[8] = { 0 };
     const uint8_t *pc = program;
 #define NEXT(size) do { pc += (size); goto *handler[*pc]; } while (0)
-#define GO(taken, size, target) do { pc = (taken) ? program + (target) : pc + (size); goto *handler[*pc]; } while (0)
+#define GO(taken, size, target) do { pc = (taken) ? program + (target) : pc + (size); NEXT(0); } while (0)
     NEXT(0);
 move:           r[pc[1]] = r[pc[2]];            NEXT(3);
 immediate:      r[pc[1]] = pc[2];               NEXT(3);

@@ -1,6 +1,6 @@
 #!/bin/sh
 # The checksums of the compute programs, from tools that share no line with them: `name value`, eight hex digits.
-# The table in compute.c must agree (tests/unit/test_bench_compute.c compares).
+# The table in compute.c must agree (tests/unit/test_bench_output.c compares).
 crc() { gzip -c | tail -c 8 | od -An -N4 -tx4 | tr -d ' '; }
 
 printf 'sieve %08x\n' 9592                                  # pi(100000), OEIS A006880

@@ -47,7 +47,9 @@ static void block(uint32_t h[8], const uint8_t *p)
 
 uint32_t sha256(void)
 {
-    uint32_t h[8] = { 0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19 };
+    uint32_t h[8] = {
+        0x6a09e667, 0xbb67ae85, 0x3c6ef372, 0xa54ff53a, 0x510e527f, 0x9b05688c, 0x1f83d9ab, 0x5be0cd19,
+    };
     uint32_t bits = 8 * fill_abc(message, SIZE);
     message[SIZE] = 0x80;                   /* the padding: one bit, zeroes, the length, big-endian */
     for (int i = 0; i < 4; i++)

@@ -10,7 +10,8 @@ void string_copy(void *to, const void *from, uint32_t words);
 bool string_equal(const void *a, const void *b, uint32_t bytes);
 uint32_t string_length(const uint8_t *s);
 
-static uint8_t first[(SIZE + 3) & ~3] __attribute__((aligned(64))), second[(SIZE + 3) & ~3] __attribute__((aligned(64)));
+static uint8_t first[(SIZE + 3) & ~3] __attribute__((aligned(64)));
+static uint8_t second[(SIZE + 3) & ~3] __attribute__((aligned(64)));
 
 uint32_t strings(void)
 {
