@@ -142,7 +142,7 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
     if (ZYAN_FAILED(status))
         return DECODE_INVALID;
     *out = (struct insn){
-        .length = z.length, .addrsize = z.address_width / 8, .branch = near_branch(&z),
+        .length = z.length, .wide = wide, .addrsize = z.address_width / 8, .branch = near_branch(&z),
         .opsize = z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? (wide ? 2 : 4) : (wide ? 4 : 2),
         .rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE),
     };
@@ -157,8 +157,22 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
     return DECODED;
 }
 
+/* Decoding costs a tenth of a signal, so what was decoded at an address is kept, and good while the same bytes
+ * stand there. */
+static bool cached(const struct decode_cache *c, uint32_t gla, bool wide, const uint8_t *bytes, unsigned available,
+                   struct insn *out)
+{
+    const struct insn *insn = &c->insn[gla % DECODE_CACHE];
+
+    if (c->gla[gla % DECODE_CACHE] != gla || insn->length == 0 || insn->length > available || insn->wide != wide ||
+        memcmp(insn->bytes, bytes, insn->length) != 0)
+        return false;
+    *out = *insn;
+    return true;
+}
+
 /* The bytes at CS:EIP up to the end of their page, then, only if the instruction goes on there, of the next. */
-bool decode_at_eip(struct machine *m, struct insn *out)
+static bool fetch_and_decode(struct machine *m, struct insn *out)
 {
     struct vcpu *cpu = &m->cpu;
     unsigned user = vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0;
@@ -168,12 +182,12 @@ bool decode_at_eip(struct machine *m, struct insn *out)
     uint8_t bytes[INSN_MAX];
     enum decoded result;
 
-    if (cpu->eip > cpu->seg[CS].limit)
-        return vcpu_raise_error(cpu, VEC_GP, 0);
     if (room > INSN_MAX)
         room = INSN_MAX;
     if (!memory_load(m, gla, bytes, room, user))
         return false;
+    if (cached(&m->decoded, gla, wide, bytes, room, out))
+        return true;
     result = decode(bytes, room, wide, out);
     if (result == DECODE_TRUNCATED) {
         if (!memory_load(m, gla + room, bytes + room, INSN_MAX - room, user))
@@ -182,6 +196,19 @@ bool decode_at_eip(struct machine *m, struct insn *out)
     }
     if (result != DECODED)
         return vcpu_raise(cpu, VEC_UD);
+    m->decoded.gla[gla % DECODE_CACHE] = gla;
+    m->decoded.insn[gla % DECODE_CACHE] = *out;
+    return true;
+}
+
+bool decode_at_eip(struct machine *m, struct insn *out)
+{
+    struct vcpu *cpu = &m->cpu;
+
+    if (cpu->eip > cpu->seg[CS].limit)
+        return vcpu_raise_error(cpu, VEC_GP, 0);
+    if (!fetch_and_decode(m, out))
+        return false;
     if (cpu->seg[CS].limit - cpu->eip < out->length - 1u)
         return vcpu_raise_error(cpu, VEC_GP, 0);
     return true;

@@ -46,11 +46,19 @@ struct insn {
     enum isa isa;
     uint8_t length;
     uint8_t opsize, addrsize;   /* 2 or 4 */
+    bool wide;                  /* decoded as 32-bit code */
     bool rep;
     uint8_t branch;             /* near transfers only */
     uint8_t operands;           /* explicit ones first, then implicit memory; others are left out */
     struct operand op[INSN_OPERANDS];
     uint8_t bytes[INSN_MAX];
+};
+
+/* See decode_at_eip(). */
+enum { DECODE_CACHE = 256 };
+struct decode_cache {
+    uint32_t gla[DECODE_CACHE];
+    struct insn insn[DECODE_CACHE];     /* length 0: empty */
 };
 
 enum decoded { DECODED, DECODE_TRUNCATED, DECODE_INVALID };

@@ -6,6 +6,7 @@
 
 #include "bus.h"
 #include "counters.h"
+#include "decode.h"
 #include "memory.h"
 #include "vcpu.h"
 
@@ -24,6 +25,7 @@ struct machine {
     struct memory mem;
     struct bus bus;
     struct counters counters;
+    struct decode_cache decoded;
     struct machine_hooks hooks;
     uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
     bool stopped;

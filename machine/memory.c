@@ -93,6 +93,19 @@ bool memory_peek(const struct machine *m, uint32_t gla, unsigned access, struct 
     return walk(m, gla, access, false, out, &error);
 }
 
+/* One piece that lies in one page. */
+static void copy_piece(const struct memory *mem, uint32_t gpa, uint8_t *host, unsigned bytes, unsigned access)
+{
+    if (access & ACCESS_WRITE) {
+        if (in_ram(mem, gpa, bytes))
+            memcpy(mem->ram + gpa, host, bytes);
+    } else if (in_ram(mem, gpa, bytes)) {
+        memcpy(host, mem->ram + gpa, bytes);
+    } else {
+        memset(host, 0xff, bytes);
+    }
+}
+
 /* At most two pages are touched: `bytes` <= 4096. */
 static bool copy(struct machine *m, uint32_t gla, uint8_t *host, unsigned bytes, unsigned access)
 {
@@ -105,14 +118,9 @@ static bool copy(struct machine *m, uint32_t gla, uint8_t *host, unsigned bytes,
         return false;
     if (head < bytes && !memory_walk(m, gla + head, access, &t[1]))
         return false;
-    for (unsigned i = 0; i < bytes; i++) {
-        uint32_t gpa = i < head ? t[0].gpa + i : t[1].gpa + (i - head);
-
-        if (access & ACCESS_WRITE)
-            memory_write(&m->mem, gpa, 1, host[i]);
-        else
-            host[i] = (uint8_t)memory_read(&m->mem, gpa, 1);
-    }
+    copy_piece(&m->mem, t[0].gpa, host, head, access);
+    if (head < bytes)
+        copy_piece(&m->mem, t[1].gpa, host + head, bytes - head, access);
     return true;
 }
 
