@@ -17,7 +17,7 @@ static const struct {
     { "crc32", crc32, 0x3def667c },
     { "lz-compress", lz_compress, 0x1c300939 },
     { "fib", fib, 0x00001a6d },
-    { "dispatch", dispatch, 0x00610076 }| 118 },
+    { "dispatch", dispatch, 0x00610076 },
     { "strings", strings, 0x00001fc0 },
 };
 
