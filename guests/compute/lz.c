@@ -1,7 +1,7 @@
 /* LZ77 with a hash table, there and back, of 8 KiB of decimal numbers. Mix: hashing, unaligned byte loads, table
  * look-ups, copies of short runs, branches that depend on the data.
- * Expected: the CRC of the text after the round trip, seq 1000001 1002000 |quarter. */
- * not shrink by a quarter. */| head -c 8192 | gzip -c. 0 if it did not shrink. */
+ * Expected: the CRC of the text after the round trip, seq 1000001 1002000 | head -c 8192 | gzip -c; 0 if it did
+ * not shrink by a quarter. */
 #include "compute.h"
 
 enum { SIZE = 8192, HASH = 1024, SHORTEST = 4, LONGEST = 127 + SHORTEST };
