@@ -1,0 +1,138 @@
+/* What the harness reads: guests' output, VMMs' counters, names from the command line; and the table of checksums
+ * against the tools that it comes from. Canned text only: nothing here needs a VMM. */
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../benchmarks/bench.h"
+
+static struct output out;
+
+START_TEST(reads_samples)
+{
+    parse_output("boot\nBENCH null 100000 80050\r\nBENCH compute-fib 60 5103670\nDONE 2 0\n", &out);
+    ck_assert_uint_eq(out.count, 2);
+    ck_assert_str_eq(out.samples[0].name, "null");
+    ck_assert_uint_eq(out.samples[0].iterations, 100000);
+    ck_assert_uint_eq(out.samples[0].cycles, 80050);
+    ck_assert_str_eq(out.samples[1].name, "compute-fib");
+    ck_assert(out.done);
+}
+END_TEST
+
+START_TEST(passes_over_what_is_not_a_sample)
+{
+    parse_output("BENCH\nBENCH null\nBENCH null 5\nBENCH null 0 80050\nBENCH null -5 7\nBENCH null 5 7x\nBENCH null 5 7 9\n"
+                 "the BENCH null 5 7\nBENCH null 5 0x7\nBENCH null 5 7", &out);
+    ck_assert_uint_eq(out.count, 0);
+    parse_output("", &out);
+    ck_assert_uint_eq(out.count, 0);
+    ck_assert(!out.done);
+}
+END_TEST
+
+START_TEST(takes_sixty_four_bits)
+{
+    parse_output("BENCH forkwait 1 18446744073709551615\n", &out);
+    ck_assert_uint_eq(out.samples[0].cycles, UINT64_MAX);
+}
+END_TEST
+
+START_TEST(counts_probes)
+{
+    parse_output("PROBE popf PASS\nPROBE sidt FAIL want=00001000 got=ffff0000\nPROBE odd PASSED\nPROBE lar\nDONE 1 1\n", &out);
+    ck_assert_uint_eq(out.passed, 1);
+    ck_assert_uint_eq(out.failed, 1);
+    ck_assert_str_eq(out.failures[0], "sidt");
+}
+END_TEST
+
+START_TEST(keeps_the_reason_of_a_skip)
+{
+    parse_output("SKIP gate-roundtrip modify_ldt is refused\n", &out);
+    ck_assert_uint_eq(out.skips, 1);
+    ck_assert_str_eq(out.skipped[0].name, "gate-roundtrip");
+    ck_assert_str_eq(out.skipped[0].why, "modify_ldt is refused");
+}
+END_TEST
+
+START_TEST(survives_long_lines_and_many)
+{
+    char *text = malloc(200000), *p = text;
+    memset(p, 'x', 1000);
+    p += 1000;
+    *p++ = '\n';
+    for (int i = 0; i < 2 * MAX_SAMPLES; i++)
+        p = stpcpy(p, "BENCH null 1 1\n");
+    for (int i = 0; i < 2 * MAX_FAILED; i++)
+        p = stpcpy(p, "PROBE a-name-that-is-longer-than-forty-characters-is FAIL want=0 got=1\nPROBE x FAIL want=0 got=1\n");
+    parse_output(text, &out);
+    ck_assert_uint_eq(out.count, MAX_SAMPLES);
+    ck_assert_uint_eq(out.failed, MAX_FAILED);
+    free(text);
+}
+END_TEST
+
+START_TEST(sums_the_exits)
+{
+    json_t *exits;
+    double total;
+    ck_assert(parse_counters("{\"vmm\":\"trap-emulate\",\"exits\":{\"gp\":40,\"pf\":2},\"emulated\":{\"cli\":20}}", &exits, &total));
+    ck_assert_double_eq(total, 42);
+    ck_assert_int_eq(json_integer_value(json_object_get(exits, "gp")), 40);
+    json_decref(exits);
+    ck_assert(!parse_counters("", &exits, &total));
+    ck_assert(!parse_counters("{\"exits\":7}", &exits, &total));
+    ck_assert(!parse_counters("{\"exits\":{", &exits, &total));
+}
+END_TEST
+
+START_TEST(knows_names_exactly)
+{
+    ck_assert_int_ge(engine_index("qemu-tcg"), 0);
+    ck_assert_int_ge(engine_index("native,qemu-tcg"), 0);
+    ck_assert_int_eq(engine_index("qemu"), -1);
+    ck_assert_int_eq(engine_index(""), -1);
+    ck_assert_int_ge(benchmark_index("cli-sti"), 0);
+    ck_assert_int_eq(benchmark_index("cli"), -1);
+    ck_assert(runs_workload(&engines[engine_index("native")], "compute"));
+    ck_assert(!runs_workload(&engines[engine_index("native")], "bench-user"));
+}
+END_TEST
+
+START_TEST(adds_names_that_a_guest_prints)
+{
+    int i = benchmark_add("something-new", "bench");
+    ck_assert_int_ge(i, 0);
+    ck_assert_int_eq(benchmark_add("something-new", "bench"), i);
+    ck_assert_ptr_null(benchmarks[i + 1].name);
+}
+END_TEST
+
+/* Each `name value` that expected.sh derives stands in the runner's table. */
+START_TEST(checksums_come_from_other_tools)
+{
+    ck_assert_int_eq(system("n=0; while read -r name value; do n=$((n + 1));"
+                            "grep -q \"\\\"$name\\\", [a-z0-9_]*, 0x$value }\" guests/compute/compute.c || exit 1; done <<E\n"
+                            "$(sh guests/compute/expected.sh)\nE\n[ $n -eq 9 ]"), 0);
+}
+END_TEST
+
+Suite *suite_bench_output(void);
+Suite *suite_bench_output(void)
+{
+    Suite *suite = suite_create("bench-output");
+    TCase *tests = tcase_create("bench-output");
+    tcase_add_test(tests, reads_samples);
+    tcase_add_test(tests, passes_over_what_is_not_a_sample);
+    tcase_add_test(tests, takes_sixty_four_bits);
+    tcase_add_test(tests, counts_probes);
+    tcase_add_test(tests, keeps_the_reason_of_a_skip);
+    tcase_add_test(tests, survives_long_lines_and_many);
+    tcase_add_test(tests, sums_the_exits);
+    tcase_add_test(tests, knows_names_exactly);
+    tcase_add_test(tests, adds_names_that_a_guest_prints);
+    tcase_add_test(tests, checksums_come_from_other_tools);
+    suite_add_tcase(suite, tests);
+    return suite;
+}

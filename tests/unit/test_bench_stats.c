@@ -1,0 +1,78 @@
+/* The harness's statistics against values worked out by hand (and R's quantile, type 7). */
+#include <check.h>
+#include <stdlib.h>
+
+#include "../../benchmarks/bench.h"
+
+START_TEST(median_and_quartiles)
+{
+    const double odd[] = { 3, 1, 2, 5, 4 }, even[] = { 4, 1, 3, 2 };
+    struct summary s = summarize(odd, 5);
+    ck_assert_double_eq(s.median, 3);
+    ck_assert_double_eq(s.q1, 2);
+    ck_assert_double_eq(s.q3, 4);
+    ck_assert_double_eq(s.low, 1);
+    s = summarize(even, 4);
+    ck_assert_double_eq(s.median, 2.5);
+    ck_assert_double_eq(s.q1, 1.75);
+    ck_assert_double_eq(s.iqr, 1.5);
+}
+END_TEST
+
+START_TEST(an_outlier_moves_neither_median_nor_mad)
+{
+    const double calm[] = { 10, 11, 12, 13, 14 }, hit[] = { 10, 11, 12, 13, 90000 };
+    ck_assert_double_eq(summarize(calm, 5).median, summarize(hit, 5).median);
+    ck_assert_double_eq(summarize(calm, 5).mad, 1);
+    ck_assert_double_eq(summarize(hit, 5).mad, 1);
+}
+END_TEST
+
+START_TEST(few_samples)
+{
+    const double one[] = { 7 };
+    ck_assert_uint_eq(summarize(NULL, 0).n, 0);
+    struct summary s = summarize(one, 1);
+    ck_assert_double_eq(s.median, 7);
+    ck_assert_double_eq(s.iqr, 0);
+}
+END_TEST
+
+START_TEST(geometric)
+{
+    const double values[] = { 1, 4, 16 };
+    ck_assert_double_eq_tol(geometric_mean(values, 3), 4, 1e-12);
+    ck_assert_double_eq(geometric_mean(values, 0), 0);
+}
+END_TEST
+
+START_TEST(shuffle_repeats_and_loses_nothing)
+{
+    size_t a[50], b[50], seen[50] = { 0 };
+    uint32_t one = 9, two = 9;
+    for (size_t i = 0; i < 50; i++)
+        a[i] = b[i] = i;
+    shuffle(a, 50, &one);
+    shuffle(b, 50, &two);
+    for (size_t i = 0; i < 50; i++) {
+        ck_assert_uint_eq(a[i], b[i]);
+        seen[a[i]]++;
+    }
+    for (size_t i = 0; i < 50; i++)
+        ck_assert_uint_eq(seen[i], 1);
+}
+END_TEST
+
+Suite *suite_bench_stats(void);
+Suite *suite_bench_stats(void)
+{
+    Suite *suite = suite_create("bench-stats");
+    TCase *tests = tcase_create("bench-stats");
+    tcase_add_test(tests, median_and_quartiles);
+    tcase_add_test(tests, an_outlier_moves_neither_median_nor_mad);
+    tcase_add_test(tests, few_samples);
+    tcase_add_test(tests, geometric);
+    tcase_add_test(tests, shuffle_repeats_and_loses_nothing);
+    suite_add_tcase(suite, tests);
+    return suite;
+}
