@@ -54,12 +54,18 @@ static int get(void *ctx)
     struct console *c = ctx;
     uint8_t byte;
 
+    c->asked = true;
     if (c->closed || !readable(0))
         return -1;
     if (read(STDIN_FILENO, &byte, 1) == 1)
         return byte;
     c->closed = true;
     return -1;
+}
+
+struct bus_host console_host(struct console *c)
+{
+    return (struct bus_host){ .now = now, .put = put, .get = get, .ctx = c };
 }
 
 void console_wait(struct console *c, uint64_t deadline)
@@ -69,5 +75,6 @@ void console_wait(struct console *c, uint64_t deadline)
     struct timespec t = { (time_t)(left / 1000000000), (long)(left % 1000000000) };
 
     console_flush(c);
-    ppoll(&p, c->closed ? 0 : 1, deadline == UINT64_MAX ? NULL : &t, NULL);
+    ppoll(&p, !c->closed && c->asked, deadline == UINT64_MAX ? NULL : &t, NULL);
+    c->asked = false;           /* input that nobody takes must not keep us awake */
 }

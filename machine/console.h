@@ -11,6 +11,7 @@ struct console {
     uint8_t out[4096];          /* written out at a line's end, or when the guest waits */
     unsigned held;
     bool closed;                /* stdin has ended */
+    bool asked;                 /* the guest has looked for input since the last wait */
 };
 
 /* The functions that bus_init() wants. */

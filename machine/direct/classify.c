@@ -17,7 +17,7 @@
 #include "status.h"
 #include "transfer.h"
 
-enum { ERROR_IDT = 2, HOST_PF_WRITE = 2 };
+enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, LINUX_CODE32 = 0x23, LINUX_CODE64 = 0x33 };
 
 static enum direct_exit count(struct direct *d, enum direct_count what, enum direct_exit exit)
 {
@@ -40,16 +40,6 @@ static enum direct_exit software_interrupt(struct direct *d, uint8_t opcode)
     cpu->eip -= last == opcode ? 1 : 2;
     d->m->counters.exits[COUNT_SOFTWARE_INT]++;
     return decode_at_eip(d->m, &d->insn) ? DIRECT_SENSITIVE : DIRECT_EXCEPTION;
-}
-
-/* Linux rolled a system call back: EIP is behind INT 0x80, or nowhere if it was SYSENTER. */
-static enum direct_exit system_call(struct direct *d)
-{
-    if (direct_world.rip >> 32) {
-        machine_stop(d->m, EXIT_CRASH, "the guest executed SYSENTER, after which Linux does not tell where it was");
-        return DIRECT_STOPPED;
-    }
-    return software_interrupt(d, 0);
 }
 
 /* ---- #GP and #SS without a sensitive instruction -------------------------------------------------- */
@@ -245,16 +235,17 @@ enum direct_exit direct_classify(struct direct *d, bool *again)
 
     if (cpu->eip != d->entry_eip)
         cpu->shadow = SHADOW_NONE;
+    if (direct_world.seg[CS] == LINUX_CODE32 || direct_world.seg[CS] == LINUX_CODE64) {
+        machine_stop(d->m, EXIT_CRASH, "the guest got into a code segment of Linux's own: by a far transfer to 0x23 or "
+                                       "0x33, or by SYSENTER");
+        return DIRECT_STOPPED;
+    }
     if (direct_world.signal == SIGALRM) {
         direct_world.kick = 0;
         d->armed = UINT64_MAX;
         return count(d, COUNT_TIMER, DIRECT_INTERRUPTED);
     }
-    if (direct_world.signal != SIGSYS && (direct_world.seg[CS] == 0x33 || direct_world.rip >> 32)) {
-        machine_stop(d->m, EXIT_CRASH, "the guest loaded Linux's 64-bit code segment and left the monitor's control");
-        return DIRECT_STOPPED;
-    }
     if (direct_world.signal == SIGSYS)
-        return system_call(d);
+        return software_interrupt(d, 0);                /* INT 0x80, rolled back by Linux */
     return fault(d, again);
 }

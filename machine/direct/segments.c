@@ -89,7 +89,7 @@ struct segment segments_found(const struct segments *s, uint16_t selector)
     return (struct segment){
         .selector = selector, .limit = 0xffffffff,
         .attr = ATTR_PRESENT | ATTR_SEGMENT | ATTR_WRITABLE | ATTR_ACCESSED | ATTR_BIG | ATTR_GRANULAR |
-                3 << ATTR_DPL_SHIFT | (selector == 0x23 ? ATTR_CODE : 0),
+                3 << ATTR_DPL_SHIFT,
     };
 }
 

@@ -1,0 +1,94 @@
+/* See vm.h. */
+#include "vm.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "dump.h"
+#include "event.h"
+#include "multiboot.h"
+#include "status.h"
+
+bool vm_load(struct vm *vm)
+{
+    struct machine *m = &vm->machine;
+    const struct boot_files files = { vm->options.kernel, vm->options.append, vm->options.initrd };
+    struct boot_entry entry;
+    char why[256];
+
+    bus_init(&m->bus, console_host(&vm->console));
+    if (!multiboot_load(&m->mem, &files, &entry, why, sizeof why)) {
+        fprintf(stderr, "%s: %s\n", vm->name, why);
+        return false;
+    }
+    symbols_load(&vm->symbols, vm->options.kernel);
+    vcpu_reset(&m->cpu, entry.eip, entry.ebx);
+    vm->timeout_at = vm->options.timeout ? console_now() + vm->options.timeout * UINT64_C(1000000000) : UINT64_MAX;
+    return true;
+}
+
+bool vm_continues(const struct vm *vm)
+{
+    return !vm->machine.stopped && vm->machine.bus.exit_status < 0;
+}
+
+uint64_t vm_deadline(const struct vm *vm)
+{
+    uint64_t deadline = bus_deadline(&vm->machine.bus);
+
+    return deadline < vm->timeout_at ? deadline : vm->timeout_at;
+}
+
+void vm_tick(struct vm *vm)
+{
+    char why[80];
+
+    bus_tick(&vm->machine.bus);
+    if (vm->timeout_at != UINT64_MAX && console_now() >= vm->timeout_at) {
+        snprintf(why, sizeof why, "the guest did not end within %u s (--timeout)", vm->options.timeout);
+        machine_stop(&vm->machine, EXIT_TIMEOUT, why);
+    }
+}
+
+void vm_idle(struct vm *vm)
+{
+    struct machine *m = &vm->machine;
+
+    if (!(m->cpu.eflags & FLAG_IF)) {
+        machine_stop(m, EXIT_CRASH, "the guest halted with interrupts off: nothing can wake it");
+        return;
+    }
+    console_wait(&vm->console, vm_deadline(vm));
+    vm_tick(vm);
+}
+
+void vm_trace(const struct vm *vm, const char *what)
+{
+    if (vm->options.trace != TRACE_EXITS)
+        return;
+    fprintf(stderr, "%-10s ", what);
+    dump_place(stderr, &vm->machine, &vm->symbols);
+}
+
+int vm_finish(struct vm *vm)
+{
+    struct machine *m = &vm->machine;
+
+    console_flush(&vm->console);
+    if (m->stopped) {
+        fprintf(stderr, "%s: %s\n", vm->name, m->why);
+        dump_machine(stderr, m, &vm->symbols);
+    }
+    if (vm->options.counters && !counters_write(&m->counters, vm->name, vm->options.counters)) {
+        fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, vm->options.counters, strerror(errno));
+        return EXIT_USAGE;
+    }
+    return m->stopped ? m->status : m->bus.exit_status;
+}
+
+int vm_cannot(const struct vm *vm, const char *why)
+{
+    fprintf(stderr, "%s: this host cannot run it: %s (`make doctor` tells more)\n", vm->name, why);
+    return EXIT_HOST;
+}

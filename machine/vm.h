@@ -1,0 +1,48 @@
+/* What the hosted VMMs do alike around their run loops: options, devices on the host's terminal, loading the
+ * guest, time, and the end. Each VMM's main.c keeps the loop itself. */
+#ifndef VM_H
+#define VM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "cli.h"
+#include "console.h"
+#include "machine.h"
+#include "symbols.h"
+
+struct vm {
+    struct machine machine;
+    struct console console;
+    struct symbols symbols;
+    struct options options;
+    const char *name;           /* "trap-emulate" */
+    uint64_t timeout_at;        /* ns, UINT64_MAX: never */
+};
+
+/* The guest's kernel, command line and module into RAM, which is there already; devices and processor reset.
+ * False: a sentence has been printed; exit with EXIT_USAGE. */
+bool vm_load(struct vm *vm);
+
+/* Should the guest go on? No after machine_stop() and after the guest wrote to the exit port. */
+bool vm_continues(const struct vm *vm);
+
+/* When the devices or the time-out want the guest interrupted (ns). */
+uint64_t vm_deadline(const struct vm *vm);
+
+/* Bring the devices up to now; stop the machine if its time is up. */
+void vm_tick(struct vm *vm);
+
+/* HLT: sleep until something happens. Without interrupts nothing can, and the machine is stopped. */
+void vm_idle(struct vm *vm);
+
+/* One line of --trace=exits: what made the guest stop, and where. */
+void vm_trace(const struct vm *vm, const char *what);
+
+/* Say why the guest ended, with a register dump if it crashed; write the counters. Returns the exit status. */
+int vm_finish(struct vm *vm);
+
+/* This host cannot run this VMM: say why. Returns EXIT_HOST. */
+int vm_cannot(const struct vm *vm, const char *why);
+
+#endif

@@ -1,0 +1,56 @@
+/* VMM 1: trap and emulate, the contract of 1974. All guest code, kernel and user, runs directly at ring 3;
+ * whatever traps is emulated, and nothing else is looked at. On x86 that is not enough: POPF, SGDT, LAR, PUSH CS
+ * and a dozen more give wrong answers here, because no trap ever reaches this loop. That is the lesson, and
+ * nothing in this file hides it. tests/expected/trap-emulate.txt lists what goes wrong, and why. */
+#include <stdio.h>
+
+#include "direct/direct.h"
+#include "emulate.h"
+#include "event.h"
+#include "status.h"
+#include "vm.h"
+
+static void run(struct vm *vm, struct direct *direct)
+{
+    struct machine *m = &vm->machine;
+
+    while (vm_continues(vm)) {
+        event_interrupts(m);
+        if (m->cpu.halted) {
+            vm_idle(vm);
+            continue;
+        }
+        switch (direct_run(direct, vm_deadline(vm))) {
+        case DIRECT_SENSITIVE:
+            vm_trace(vm, "emulate");
+            if (!emulate(m, &direct->insn))
+                event_exception(m);
+            break;
+        case DIRECT_EXCEPTION:
+            vm_trace(vm, "exception");
+            event_exception(m);
+            break;
+        case DIRECT_INTERRUPTED:
+            vm_tick(vm);
+            break;
+        case DIRECT_STOPPED:
+            break;
+        }
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct vm vm = { .name = "trap-emulate" };
+    static struct direct direct;
+    const char *why;
+
+    cli_parse(&vm.options, vm.name, argc, argv);
+    why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
+    if (why)
+        return vm_cannot(&vm, why);
+    if (!vm_load(&vm))
+        return EXIT_USAGE;
+    run(&vm, &direct);
+    return vm_finish(&vm);
+}
