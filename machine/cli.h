@@ -1,0 +1,23 @@
+/* The command line that the four VMMs share; QEMU's names where QEMU has one. */
+#ifndef CLI_H
+#define CLI_H
+
+#include <stdint.h>
+
+enum trace { TRACE_NONE, TRACE_EXITS, TRACE_INSNS, TRACE_BLOCKS };
+
+struct options {
+    const char *kernel;
+    const char *append;         /* NULL: none */
+    const char *initrd;         /* NULL: none */
+    uint32_t mib;               /* RAM, 1 to 1024 */
+    enum trace trace;
+    const char *counters;       /* file for the counters, NULL: none */
+    unsigned timeout;           /* seconds, 0: none */
+};
+
+/* Returns -1 to go on with *options, or the status to exit with: 0 after --help and --version, EXIT_USAGE
+ * after a sentence on stderr. `vmm` is the program's name, `summary` its line in --help. */
+int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary);
+
+#endif
