@@ -61,7 +61,7 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
-BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench tables run output stats results report)
+BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
 TWIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard guests/compute/*.c)) $(B)/guests/compute/string-moves.o \
               $(B)/guests/bench/nano-user.o $(B)/guests/native/twin.o $(B)/guests/native/start.o

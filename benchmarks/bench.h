@@ -44,6 +44,7 @@ extern struct benchmark benchmarks[MAX_BENCHMARKS + 1];     /* known ones, then 
 
 int engine_index(const char *name);                         /* -1: unknown; name need not end in a zero byte */
 int benchmark_index(const char *name);
+int workload_index(const char *name);
 int benchmark_add(const char *name, const char *workload);  /* its index; -1 when the table is full */
 bool runs_workload(const struct engine *engine, const char *workload);
 
@@ -58,7 +59,7 @@ struct output {
     char failures[MAX_FAILED][40];
     bool done;                                              /* a DONE line came */
 };
-void parse_output(const char *text, struct output *out);    /* reads whole lines only; anything else is for people */
+void parse_output(const char *text, struct output *out);    /* whole lines only; all else is for people */
 bool parse_counters(const char *json, json_t **exits, double *total);   /* caller frees *exits; false: not ours */
 
 /* ---- stats.c ---- */
@@ -74,7 +75,7 @@ struct outcome { bool ran; char reason[200]; double wall_ms; char *text, *counte
 struct outcome run_cell(const struct request *request);     /* caller frees text and counters */
 const char *cannot_run(const struct engine *engine);        /* NULL: it can */
 
-/* ---- what a run collects; quadbench.c ---- */
+/* ---- what a run collects; quadbench.c, schedule.c ---- */
 struct series {
     double values[MAX_SAMPLES];
     int run[MAX_SAMPLES];
@@ -90,7 +91,9 @@ extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;
 extern double tsc_ghz;
-bool selected(int benchmark);
+bool selected(int benchmark);                               /* by FILTER */
+bool listed(const char *words, const char *name);           /* is name one of words, with blanks or commas between? */
+void run_everything(void);                                  /* schedule.c */
 
 /* ---- results.c, report.c: files under build/bench/ ---- */
 #define OUT "build/bench/"
@@ -98,5 +101,5 @@ json_t *context(void);
 void write_results(json_t *context);
 void write_report(const json_t *context);
 int compare(const char *old_file, const char *new_file);
-double target_value(const struct target *t, double *against);   /* the measured ratio or value; -1: not measured */
+double target_value(const struct target *t, bool low, double *worst);   /* by minima or medians; -1: not measured */
 #endif

@@ -1,6 +1,6 @@
 /* The host's limits, measured in the same run as everything else: what a VMM that lives on signals, far jumps and
  * mmap cannot beat. Prints `BENCH <name> <iterations> <tsc cycles>` as a guest does, and `SKIP <name> <why>` for
- * what this host does not have. The 32-bit code is in calibrate-loops.asm; design.md 7 says what each is a yardstick for. */
+ * what this host does not have. The 32-bit code is in calibrate-loops.asm; README.md has the yardsticks. */
 #include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>
@@ -68,7 +68,7 @@ static uint64_t system_calls(uint32_t n)
     return __rdtsc() - start;
 }
 
-/* Pages of a memfd, two apart so that Linux cannot merge them, over a reserved range, as a shadow page is mapped. */
+/* Pages of a memfd over a reserved range, as shadow pages are mapped; two apart, so that Linux cannot merge them. */
 static uint64_t mappings(uint32_t n)
 {
     static int memory = -1;

@@ -14,7 +14,7 @@ static void parse_line(const char *line, struct output *out)
     char name[40], word[8], iterations[21], cycles[21];
     int end = -1;
 
-    if (sscanf(line, "BENCH %39s %20[0-9] %20[0-9]%n", s.name, iterations, cycles, &end) == 3 && end > 0 && !line[end]) {
+    if (sscanf(line, "BENCH %39s %20[0-9] %20[0-9]%n", s.name, iterations, cycles, &end) == 3 && !line[end]) {
         s.iterations = strtoull(iterations, NULL, 10);
         s.cycles = strtoull(cycles, NULL, 10);
         if (s.iterations && out->count < MAX_SAMPLES)

@@ -1,5 +1,6 @@
 /* The comparison: every engine, every workload, several times, in random order, on one processor.
- * `make bench` starts it; README.md says what the numbers mean. Next: bench.h (the parts), tables.c (what runs). */
+ * `make bench` starts it; README.md says what the numbers mean. Next: bench.h (the parts), tables.c (what runs),
+ * schedule.c (in which order). */
 #include <getopt.h>
 #include <sched.h>
 #include <stdio.h>
@@ -12,19 +13,13 @@
 
 #include "bench.h"
 
-enum { MAX_JOBS = 8192, MAX_WORKLOADS = 8, COUNTED = 256 };
-
 struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 struct verdict verdicts[MAX_ENGINES];
 struct options options = { .runs = 0, .seed = 1 };
 double tsc_ghz;
 
-static struct job { int engine, workload, benchmark, run; } jobs[MAX_JOBS];     /* benchmark -1: the whole workload */
-static size_t job_count;
-static char trouble[MAX_ENGINES][MAX_WORKLOADS][200];
-
 /* Does the list `words` (blanks or commas between) hold `name`? */
-static bool listed(const char *words, const char *name)
+bool listed(const char *words, const char *name)
 {
     size_t n = strlen(name);
     for (const char *w = words; *w; w += strcspn(w, " ,"), w += strspn(w, " ,"))
@@ -35,220 +30,8 @@ static bool listed(const char *words, const char *name)
 
 bool selected(int benchmark)
 {
-    return !*options.filter || listed(options.filter, benchmarks[benchmark].workload) ||
-           listed(options.filter, benchmarks[benchmark].name);
-}
-
-static void progress(const char *engine, const char *what, size_t at, size_t of)
-{
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, at == of ? "\r\033[K" : "\r\033[K[%zu/%zu] %s %s", at + 1, of, engine, what);
-    else if (at < of)
-        fprintf(stderr, "bench: %s %s\n", engine, what);
-}
-
-static struct outcome run_job(const struct job *job, const char *extra, double timeout)
-{
-    char tag[100];
-    const char *name = job->benchmark < 0 ? workloads[job->workload].name : benchmarks[job->benchmark].name;
-    struct request r = { .engine = &engines[job->engine], .tag = tag, .cpu = options.cpu, .timeout = timeout };
-    snprintf(tag, sizeof tag, "%s%s-%d", name, *extra == 'i' ? "-counted" : "", job->run);
-    const struct workload *w = &workloads[job->workload];
-    bool only = job->benchmark >= 0 && w->picks;
-    snprintf(r.append, sizeof r.append, "%s%s%s %s", w->append, only ? " only=" : "",
-             !only ? "" : strncmp(name, "compute-", 8) ? name : name + 8, w->scales ? extra : "");
-    return run_cell(&r);
-}
-
-static void add_value(int engine, int benchmark, int run, double value, const struct sample *raw)
-{
-    struct series *s = &series[engine][benchmark];
-    if (benchmark < 0 || s->count == MAX_SAMPLES)
-        return;
-    s->values[s->count] = value;
-    s->run[s->count] = run;
-    s->raw[s->count++] = *raw;
-}
-
-static void record(const struct job *job, struct outcome *o)
-{
-    static struct output out;
-    const char *workload = workloads[job->workload].name;
-    parse_output(o->text, &out);
-    if (!strcmp(workload, "boot") && o->ran && out.done)
-        add_value(job->engine, benchmark_index("boot"), job->run, o->wall_ms, &(struct sample){ .iterations = 1 });
-    else if (!strcmp(workload, "boot") && o->ran)
-        snprintf(o->reason, sizeof o->reason, "no DONE line");
-    for (size_t i = 0; i < out.count; i++) {
-        const struct sample *s = &out.samples[i];
-        add_value(job->engine, benchmark_add(s->name, workload), job->run,
-                  (double)s->cycles / (double)s->iterations, s);
-    }
-    for (size_t i = 0; i < out.skips; i++) {
-        int b = benchmark_add(out.skipped[i].name, workload);
-        if (b >= 0)
-            strcpy(series[job->engine][b].reason, out.skipped[i].why);
-    }
-    if (o->reason[0]) {
-        strcpy(trouble[job->engine][job->workload], o->reason);
-        if (job->benchmark >= 0)
-            strcpy(series[job->engine][job->benchmark].reason, o->reason);
-    }
-    free(o->text);
-    free(o->counters);
-}
-
-static void plan(void)
-{
-    for (int e = 0; engines[e].name; e++)
-        for (int w = 0; workloads[w].name; w++) {
-            if (!options.engine_on[e] || cannot_run(&engines[e]) || !strcmp(workloads[w].name, "probes") ||
-                !runs_workload(&engines[e], workloads[w].name))
-                continue;
-            bool whole = !*options.filter || listed(options.filter, workloads[w].name);
-            for (int b = -1; b < 0 || benchmarks[b].name; b++)
-                for (int run = 0; run < options.runs && job_count < MAX_JOBS; run++)
-                    if (whole ? b < 0 : b >= 0 && selected(b) && !strcmp(benchmarks[b].workload, workloads[w].name))
-                        jobs[job_count++] = (struct job){ e, w, b, run };
-        }
-}
-
-static void run_plan(void)
-{
-    static size_t order[MAX_JOBS];
-    const char *scale = options.quick ? "samples=3 cycles=2000000" : "samples=5 cycles=5000000";
-    for (size_t i = 0; i < job_count; i++)
-        order[i] = i;
-    shuffle(order, job_count, &options.seed);
-    for (size_t i = 0; i < job_count; i++) {
-        const struct job *job = &jobs[order[i]];
-        progress(engines[job->engine].name,
-                 job->benchmark < 0 ? workloads[job->workload].name : benchmarks[job->benchmark].name, i, job_count);
-        struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
-        record(job, &o);
-    }
-    progress("", "", job_count, job_count);
-}
-
-/* A workload that broke off took the benchmarks after the break with it: each gets a run of its own. */
-static void retry(void)
-{
-    for (int e = 0; engines[e].name; e++)
-        for (int w = 0; workloads[w].name; w++)
-            for (int b = 0; trouble[e][w][0] && workloads[w].scales && benchmarks[b].name; b++) {
-                if (series[e][b].count || series[e][b].reason[0] || strcmp(benchmarks[b].workload, workloads[w].name) ||
-                    !selected(b))
-                    continue;
-                progress(engines[e].name, benchmarks[b].name, 0, 1);
-                struct job job = { e, w, b, 0 };
-                struct outcome o = run_job(&job, "samples=3 cycles=1000000", 4);
-                record(&job, &o);
-            }
-}
-
-/* Exits of a run with `iterations` and how many operations it really made; false if it does not say. */
-static bool count_exits(const struct job *job, int iterations, json_t **exits, double *total, double *operations)
-{
-    static struct output out;
-    char extra[60];
-    snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
-    struct outcome o = run_job(job, extra, 10);
-    parse_output(o.text, &out);
-    bool good = o.ran && out.count && parse_counters(o.counters, exits, total);
-    *operations = 0;
-    for (size_t i = 0; i < out.count; i++)
-        if (!strcmp(out.samples[i].name, benchmarks[job->benchmark].name))
-            *operations += (double)out.samples[i].iterations;
-    free(o.text);
-    free(o.counters);
-    return good;
-}
-
-/* Exits per operation: two runs that differ in the number of iterations; all else cancels. */
-static void count_operations(int e, int w, int b)
-{
-    struct job job = { e, w, b, 0 };
-    json_t *few = NULL, *many = NULL, *count;
-    const char *reason;
-    double total[2], operations[2];
-    progress(engines[e].name, benchmarks[b].name, 0, 1);
-    if (count_exits(&job, COUNTED, &few, &total[0], &operations[0]) &&
-        count_exits(&job, 3 * COUNTED, &many, &total[1], &operations[1]) && operations[1] > operations[0]) {
-        double n = operations[1] - operations[0];
-        series[e][b].exits_per_op = (total[1] - total[0]) / n;
-        series[e][b].exits = json_object();
-        json_object_foreach(many, reason, count) {
-            double more = json_number_value(count) - json_number_value(json_object_get(few, reason));
-            if (more > n / 20 || more < -n / 20)
-                json_object_set_new(series[e][b].exits, reason, json_real(more / n));
-        }
-    }
-    json_decref(few);
-    json_decref(many);
-}
-
-static void count_all(void)
-{
-    for (int e = 0; engines[e].name; e++)
-        for (int b = 0; benchmarks[b].name; b++) {
-            series[e][b].exits_per_op = -1;
-            for (int w = 0; strstr(engines[e].command, "{counters}") && workloads[w].name; w++)
-                if (series[e][b].count && workloads[w].scales && !strcmp(workloads[w].name, benchmarks[b].workload))
-                    count_operations(e, w, b);
-        }
-    progress("", "", 1, 1);
-}
-
-static void run_probes(void)
-{
-    static struct output out;
-    for (int e = 0; engines[e].name; e++) {
-        struct verdict *v = &verdicts[e];
-        if (!options.engine_on[e] || !runs_workload(&engines[e], "probes"))
-            continue;
-        if (cannot_run(&engines[e])) {
-            strcpy(v->reason, cannot_run(&engines[e]));
-            continue;
-        }
-        struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20 };
-        progress(engines[e].name, "probes", 0, 1);
-        struct outcome o = run_cell(&r);
-        parse_output(o.text, &out);
-        v->ran = o.ran;
-        v->passed = out.passed;
-        v->failed = out.failed;
-        memcpy(v->names, out.failures, sizeof v->names);
-        strcpy(v->reason, o.reason);
-        free(o.text);
-        free(o.counters);
-    }
-    progress("", "", 1, 1);
-}
-
-/* Every empty cell gets its reason. */
-static void give_reasons(void)
-{
-    for (int e = 0; engines[e].name; e++)
-        for (int b = 0; benchmarks[b].name; b++) {
-            struct series *s = &series[e][b];
-            const char *why = NULL;
-            if (s->count)
-                s->reason[0] = 0;
-            if (s->count || s->reason[0])
-                continue;
-            for (int w = 0; workloads[w].name; w++)
-                if (!strcmp(workloads[w].name, benchmarks[b].workload) && trouble[e][w][0])
-                    why = trouble[e][w];
-            bool guest = runs_workload(&engines[e], "boot");
-            if (!runs_workload(&engines[e], benchmarks[b].workload) || (!guest && strcmp(benchmarks[b].workload, "compute") &&
-                                                                        series[e][benchmark_index("null")].count))
-                why = "does not apply";
-            else if (!options.engine_on[e])
-                why = "not asked for";
-            else if (cannot_run(&engines[e]))
-                why = cannot_run(&engines[e]);
-            snprintf(s->reason, sizeof s->reason, "%.190s", why ? why : "it printed no such benchmark");
-        }
+    return !*options.filter || !strcmp(benchmarks[benchmark].workload, "calibrate") ||      /* yardsticks: always */
+           listed(options.filter, benchmarks[benchmark].workload) || listed(options.filter, benchmarks[benchmark].name);
 }
 
 static void measure_tsc(void)
@@ -280,22 +63,15 @@ static void check_words(const char *option, const char *words, bool (*known)(con
     for (const char *w = words; *w; w += strcspn(w, " ,"), w += strspn(w, " ,")) {
         if (known(w))
             continue;
-        fprintf(stderr, "quadbench: %s does not know \"%.*s\"; it knows: %s\n", option, (int)strcspn(w, " ,"), w, all);
+        fprintf(stderr, "quadbench: %s does not know \"%.*s\"; it knows: %s\n", option, (int)strcspn(w, " ,"), w,
+                all);
         exit(2);
     }
 }
 
 static bool known_engine(const char *word) { return engine_index(word) >= 0; }
 
-static bool known_filter(const char *word)
-{
-    char name[64];
-    snprintf(name, sizeof name, "%.*s", (int)strcspn(word, " ,"), word);
-    for (int w = 0; workloads[w].name; w++)
-        if (!strcmp(name, workloads[w].name))
-            return true;
-    return benchmark_index(word) >= 0;
-}
+static bool known_filter(const char *word) { return workload_index(word) >= 0 || benchmark_index(word) >= 0; }
 
 static void check_names(const char *engine_list)
 {
@@ -362,13 +138,7 @@ int main(int argc, char **argv)
     mkdir(OUT "cells", 0777);
     measure_tsc();
     json_t *facts = context();
-    plan();
-    run_plan();
-    retry();
-    count_all();
-    if (!*options.filter || listed(options.filter, "probes"))
-        run_probes();
-    give_reasons();
+    run_everything();
     write_results(facts);
     write_report(facts);
     json_decref(facts);

@@ -23,23 +23,32 @@ static double median_of(int e, int b)
 
 /* ---- targets ---- */
 
-/* The ratio value / other, over one benchmark or all compute programs that both have; -1 if there is none. */
-static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark)
+/* Noise only ever adds, so two engines are compared by their fastest samples; `low` false: by the medians. */
+static double value_of(const char *engine, const char *benchmark, bool low)
 {
-    double a = median_of(engine_index(t->engine), benchmark_index(benchmark)) / t->divide;
-    double b = *t->other ? median_of(engine_index(t->other), benchmark_index(other_benchmark)) : 1;
+    int e = engine_index(engine), b = benchmark_index(benchmark);
+    if (e < 0 || b < 0 || !series[e][b].count)
+        return -1;
+    struct summary s = summarize(series[e][b].values, series[e][b].count);
+    return low ? s.low : s.median;
+}
+
+static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark, bool low)
+{
+    double a = value_of(t->engine, benchmark, low) / t->divide;
+    double b = *t->other ? value_of(t->other, other_benchmark, low) : 1;
     return a > 0 && b > 0 ? a / b : -1;
 }
 
-double target_value(const struct target *t, double *worst)
+double target_value(const struct target *t, bool low, double *worst)
 {
     double ratios[MAX_BENCHMARKS];
     size_t n = 0;
-    *worst = 0;
     if (strcmp(t->benchmark, "compute-*"))
-        return *worst = ratio(t, t->benchmark, t->other_benchmark);
+        return *worst = ratio(t, t->benchmark, t->other_benchmark, low);
     for (int b = 0; benchmarks[b].name; b++) {
-        double r = strcmp(benchmarks[b].workload, "compute") ? -1 : ratio(t, benchmarks[b].name, benchmarks[b].name);
+        const char *name = benchmarks[b].name;
+        double r = strcmp(benchmarks[b].workload, "compute") ? -1 : ratio(t, name, name, low);
         if (r <= 0)
             continue;
         ratios[n++] = r;
@@ -51,16 +60,21 @@ double target_value(const struct target *t, double *worst)
 
 static void write_targets(FILE *f)
 {
-    fprintf(f, "\n## Targets\n\n| what | against | target | measured | worst program | |\n|---|---|---:|---:|---:|---|\n");
+    fprintf(f, "\n## Targets\n\nCompared by the fastest samples (noise only adds); several programs by the "
+               "geometric mean.\n\n| what | against | target | measured | worst program | by medians | |\n"
+               "|---|---|---:|---:|---:|---:|---|\n");
     for (const struct target *t = targets; t->what; t++) {
-        double worst, value = target_value(t, &worst);
-        fprintf(f, "| %s | %s %s | %s %g%s | ", t->what, *t->other ? t->other : "absolute", t->other_benchmark,
+        double worst = -1, value = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
+        const char *verdict = value < 0 ? "not measured"
+                              : (t->at_least ? value >= t->limit : value <= t->limit) ? "met" : "**missed**";
+        fprintf(f, "| %s | %s %s | %s %g%s |", t->what, *t->other ? t->other : "absolute", t->other_benchmark,
                 t->at_least ? "≥" : "≤", t->limit, *t->other ? " ×" : "");
         if (value < 0)
-            fprintf(f, "n/a | | not measured |\n");
+            fprintf(f, " n/a | | | %s |\n", verdict);
         else
-            fprintf(f, "%.3f | %.3f | %s |\n", value, worst,
-                    (t->at_least ? value >= t->limit : value <= t->limit) ? "met" : "**missed**");
+            fprintf(f, " %.3f | %.3f | %.3f | %s |\n", value, worst, medians, verdict);
+        printf("  %-52s %s %-6g", t->what, t->at_least ? "at least" : "at most ", t->limit);
+        printf(value < 0 ? "%s\n" : "%s: %.3g\n", verdict, value);
     }
 }
 
@@ -71,7 +85,8 @@ static const char *in_time(double ns)
 {
     static char text[24];
     bool micro = ns >= 1000, milli = ns >= 1e6;
-    snprintf(text, sizeof text, "%.3g %s", milli ? ns / 1e6 : micro ? ns / 1e3 : ns, milli ? "ms" : micro ? "µs" : "ns");
+    snprintf(text, sizeof text, "%.3g %s", milli ? ns / 1e6 : micro ? ns / 1e3 : ns,
+             milli ? "ms" : micro ? "µs" : "ns");
     return text;
 }
 
@@ -135,13 +150,15 @@ static void write_limits(FILE *f)
 
 static void write_correctness(FILE *f)
 {
-    fprintf(f, "\n## Correctness: what the guest observes\n\n| engine | probes passed | failed | which |\n|---|---:|---:|---|\n");
+    fprintf(f, "\n## Correctness: what the guest observes\n\n"
+               "| engine | probes passed | failed | which |\n|---|---:|---:|---|\n");
     for (int e = 0; engines[e].name; e++) {
         const struct verdict *v = &verdicts[e];
         if (!v->ran && !v->reason[0])
             continue;
         if (!v->passed && !v->failed)
-            fprintf(f, "| %s | n/a | n/a | %s |\n", engines[e].name, *v->reason ? v->reason : "it printed no probe");
+            fprintf(f, "| %s | n/a | n/a | %s |\n", engines[e].name,
+                    *v->reason ? v->reason : "it printed no probe");
         else
             fprintf(f, "| %s | %u | %u |", engines[e].name, v->passed, v->failed);
         for (unsigned i = 0; i < v->failed; i++)
@@ -159,16 +176,19 @@ static void write_notes(FILE *f, const json_t *facts)
         fprintf(f, "- The time-stamp counter is not constant here: cycles follow the clock frequency.\n");
     if (json_is_true(json_object_get(facts, "hypervisor")))
         fprintf(f, "- The host is a virtual machine itself: faults and exits may cost more than on bare metal.\n");
+    for (int e = 0; engines[e].name; e++) {
+        const char *before = "- Noisy (the middle half spreads over more than a tenth of the median): ";
+        for (int b = 0; benchmarks[b].name; b++) {
+            struct summary sum = summarize(series[e][b].values, series[e][b].count);
+            if (sum.n == 0 || sum.iqr <= sum.median / 10)
+                continue;
+            fprintf(f, "%s%s %s", before, engines[e].name, benchmarks[b].name);
+            before = ", ";
+        }
+        fprintf(f, "%s", *before == ',' ? "\n" : "");
+    }
     for (int e = 0; engines[e].name; e++)
         for (int b = 0; benchmarks[b].name; b++) {
-            const struct series *s = &series[e][b];
-            struct summary sum = summarize(s->values, s->count);
-            if (s->count && sum.iqr > sum.median / 10)
-                fprintf(f, "- Noisy: %s %s, the middle half spreads over %.0f %% of the median.\n", engines[e].name,
-                        benchmarks[b].name, 100 * sum.iqr / (sum.median + 1e-9));
-        }
-    for (int e = 0; engines[e].name; e++)
-        for (int b = 0, first = 1; benchmarks[b].name; b++) {
             const char *why = series[e][b].reason;
             if (!*why || !selected(b) || !strcmp(why, "does not apply"))
                 continue;
@@ -176,8 +196,7 @@ static void write_notes(FILE *f, const json_t *facts)
             for (int earlier = 0; earlier < b; earlier++)
                 told = told || (selected(earlier) && !strcmp(series[e][earlier].reason, why));
             if (!told)
-                fprintf(f, "%s%s n/a (%s)\n", first ? "- " : "- ", engines[e].name, why);
-            first = 0;
+                fprintf(f, "- %s n/a (%s)\n", engines[e].name, why);
         }
 }
 
@@ -194,7 +213,7 @@ static void write_labels(FILE *f, const char *workload_list)
         }
 }
 
-/* One block per engine, headed by its name: row, benchmark, median, quartiles; relative: divided by native's median. */
+/* One block per engine, headed by its name: row, benchmark, median, quartiles; relative: over native's median. */
 static void write_data(const char *name, const char *workload_list, bool relative)
 {
     FILE *f = create(name);
@@ -225,10 +244,10 @@ static void draw(const char *name)
 {
     char command[300];
     snprintf(command, sizeof command,
-             "cp benchmarks/plots/style.gp benchmarks/plots/%s.gp " OUT " && cd " OUT " && if grep -q '^[0-9]' %s.dat; then gnuplot %s.gp "
-             "2> %s.log || echo 'bench: gnuplot: see " OUT "%s.log' >&2; fi", name, name, name, name, name);
+             "cp benchmarks/plots/style.gp benchmarks/plots/%s.gp " OUT " && cd " OUT " && "
+             "if [ $(grep -c '^\"' %s.dat) -gt 0 ]; then gnuplot %s.gp 2> %s.log; fi", name, name, name, name);
     if (system(command))
-        fprintf(stderr, "quadbench: the plot %s was not drawn\n", name);
+        fprintf(stderr, "quadbench: the plot %s was not drawn: see " OUT "%s.log\n", name, name);
 }
 
 void write_report(const json_t *facts)
@@ -236,8 +255,7 @@ void write_report(const json_t *facts)
     FILE *f = create(OUT "report.md");
     const char *key;
     json_t *value;
-    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range. Cycles are time-stamp cycles at %.3f GHz.\n",
-            tsc_ghz);
+    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range; time-stamp cycles at %.3f GHz.\n", tsc_ghz);
     write_correctness(f);
     write_costs(f, "Boot", "boot", false);
     write_costs(f, "Cost of one operation", "bench-user", true);

@@ -1,5 +1,5 @@
 /* What a run leaves for machines: results.json with every raw sample and the context it was taken in, results.csv
- * in long form, and the comparison of two such files. Names and columns are stable; schema_version counts changes. */
+ * in long form, and the comparison of two such files. Names are stable; schema_version counts changes. */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -64,15 +64,17 @@ json_t *context(void)
     cpuinfo("model name", cpu, sizeof cpu);
     cpuinfo("flags", flags, sizeof flags);
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%SZ", gmtime(&t));
-    json_t *c = json_pack("{s:s, s:s, s:f, s:i, s:b, s:b, s:b, s:s, s:s}", "date", date, "cpu", cpu, "tsc_ghz", tsc_ghz,
-                          "cpus", (int)sysconf(_SC_NPROCESSORS_ONLN), "hypervisor", strstr(flags, "hypervisor") != NULL,
-                          "constant_tsc", strstr(flags, "constant_tsc") != NULL, "umip", strstr(flags, "umip") != NULL,
-                          "kernel", u.release, "kvm", which_kvm());
+    json_t *c = json_pack("{s:s, s:s, s:f, s:i, s:s, s:s}", "date", date, "cpu", cpu, "tsc_ghz", tsc_ghz, "cpus",
+                          (int)sysconf(_SC_NPROCESSORS_ONLN), "kernel", u.release, "kvm", which_kvm());
+    static const char *const told[] = { "hypervisor", "constant_tsc", "umip", "fsgsbase", "cpuid_fault" };
+    for (size_t i = 0; i < sizeof told / sizeof told[0]; i++)
+        json_object_set_new(c, told[i], json_boolean(strstr(flags, told[i]) != NULL));
     json_object_set_new(c, "compiler", json_string(__VERSION__));
     json_object_set_new(c, "nasm", first_line("nasm -v 2>/dev/null"));
     json_object_set_new(c, "qemu", first_line("qemu-system-i386 --version 2>/dev/null"));
     json_object_set_new(c, "commit", first_line("git describe --always --dirty 2>/dev/null"));
-    json_object_set_new(c, "governor", first_line("cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor 2>/dev/null"));
+    json_object_set_new(c, "governor",
+                        first_line("cat /sys/devices/system/cpu/cpu0/cpufreq/scaling_governor 2>/dev/null"));
     json_object_set_new(c, "quick", json_boolean(options.quick));
     json_object_set_new(c, "runs", json_integer(options.runs));
     json_object_set_new(c, "seed", json_integer(options.seed));
@@ -84,8 +86,8 @@ json_t *context(void)
 static json_t *series_json(int e, int b)
 {
     const struct series *s = &series[e][b];
-    json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "technique", engines[e].name, "benchmark", benchmarks[b].name, "unit",
-                          benchmarks[b].unit, "status", s->count ? "ok" : "n/a");
+    json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "technique", engines[e].name, "benchmark", benchmarks[b].name,
+                          "unit", benchmarks[b].unit, "status", s->count ? "ok" : "n/a");
     if (!s->count) {
         json_object_set_new(r, "reason", json_string(s->reason));
         return r;
@@ -121,7 +123,8 @@ static void write_csv(void)
                 fprintf(f, "%s,%s,%d,%.6g,%s,ok\n", engines[e].name, benchmarks[b].name, s->run[i], s->values[i],
                         benchmarks[b].unit);
             if (!s->count && selected(b) && strcmp(s->reason, "does not apply"))
-                fprintf(f, "%s,%s,,,%s,\"n/a (%s)\"\n", engines[e].name, benchmarks[b].name, benchmarks[b].unit, s->reason);
+                fprintf(f, "%s,%s,,,%s,\"n/a (%s)\"\n", engines[e].name, benchmarks[b].name, benchmarks[b].unit,
+                        s->reason);
         }
     fclose(f);
 }
@@ -146,7 +149,7 @@ void write_results(json_t *facts)
     }
     json_t *root = json_pack("{s:i, s:O, s:o, s:o}", "schema_version", SCHEMA_VERSION, "context", facts, "results",
                              results, "correctness", correctness);
-    if (!root || json_dump_file(root, OUT "results.json", JSON_INDENT(1) | JSON_PRESERVE_ORDER | JSON_REAL_PRECISION(9))) {
+    if (!root || json_dump_file(root, OUT "results.json", JSON_INDENT(1) | JSON_REAL_PRECISION(9))) {
         fprintf(stderr, "quadbench: " OUT "results.json cannot be written\n");
         exit(1);
     }

@@ -75,7 +75,8 @@ const struct target targets[] = {
     { "trap-emulate: one emulated cli", "trap-emulate", "cli-sti", 2, 1.15, false, "host", "signal-roundtrip" },
     { "trap-emulate: user-mode compute", "trap-emulate", "compute-*", 1, 1.01, false, "native", "compute-*" },
     { "trap-emulate: boot to DONE, ms", "trap-emulate", "boot", 1, 15, false, "", "" },
-    { "trap-emulate: compute faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate", "compute-*" },
+    { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
+      "compute-*" },
     { 0 },
 };
 
@@ -89,6 +90,14 @@ int engine_index(const char *name)
 {
     for (int i = 0; engines[i].name; i++)
         if (equals(engines[i].name, name))
+            return i;
+    return -1;
+}
+
+int workload_index(const char *name)
+{
+    for (int i = 0; workloads[i].name; i++)
+        if (equals(workloads[i].name, name))
             return i;
     return -1;
 }

@@ -65,13 +65,14 @@ void uprintf(const char *format, ...)
     linux_write(line, (uint32_t)(to - line));
 }
 
-static bool contains(const char *s, const char *word)
+/* Is `word` in s? whole: and does it end there? */
+static bool has(const char *s, const char *word, bool whole)
 {
     for (; *s; s++) {
         size_t n = 0;
         while (word[n] && s[n] == word[n])
             n++;
-        if (!word[n] && (!s[n] || s[n] == ' '))
+        if (!word[n] && (!whole || !s[n] || s[n] == ' '))
             return true;
     }
     return false;
@@ -92,11 +93,10 @@ static void bench(const char *args)
         { "callind", "only=callind", nano_callind },
     };
     enum { N = 100000, SAMPLES = 5 };
-    bool all = true;
-    for (unsigned i = 0; i < 3; i++)
-        all = all && !contains(args, loops[i].only);
-    for (unsigned i = 0; i < 3; i++)
-        for (int sample = -1; sample < SAMPLES && (all || contains(args, loops[i].only)); sample++) {
+    for (unsigned i = 0; i < sizeof loops / sizeof loops[0]; i++)
+        for (int sample = -1; sample < SAMPLES; sample++) {
+            if (has(args, "only=", false) && !has(args, loops[i].only, true))
+                continue;
             uint32_t null = cycles_of(nano_null, N), took = cycles_of(loops[i].loop, N);
             if (i)
                 took = took > null ? took - null : 0;
@@ -107,9 +107,9 @@ static void bench(const char *args)
 
 int twin_main(const char *args)
 {
-    if (contains(args, "run=compute"))
+    if (has(args, "run=compute", true))
         return compute_main(args);
-    if (contains(args, "run=bench")) {
+    if (has(args, "run=bench", true)) {
         bench(args);
         return 0;
     }

@@ -1,5 +1,5 @@
 # What both plots share: rows of labels, one mark and colour per engine (Okabe and Ito's palette, which colour-blind
-# readers can tell apart). Before: name, rows, caption, xaxis. Block 0 of the data has the labels, the others are engines.
+# readers can tell apart). The script sets name, caption and xaxis. Block 0 of the data: labels; the others: engines.
 stats name . ".dat" using 1 nooutput
 engines = int(STATS_blocks) - 1
 array colour[6] = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
@@ -10,5 +10,5 @@ set xlabel xaxis
 set logscale x
 set ytics out nomirror
 set grid x ytics lc rgb "#dddddd" lt 1
-set key below
+set key above samplen 2
 set border 3

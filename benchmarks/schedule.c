@@ -1,0 +1,246 @@
+/* What runs when: every selected cell several times in random order, so that a slow minute of the host hits all
+ * engines alike; then what broke off again, one benchmark at a time; then the runs that only count exits, and the
+ * probes. Every empty series ends with its reason. Next: run.c (one cell), output.c (what it printed). */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench.h"
+
+enum { MAX_JOBS = 8192, MAX_WORKLOADS = 8, COUNTED = 256 };
+
+/* benchmark -1: the whole workload in one process */
+static struct job { int engine, workload, benchmark, run; } jobs[MAX_JOBS];
+static size_t job_count;
+static char trouble[MAX_ENGINES][MAX_WORKLOADS][200];
+
+static void progress(const char *engine, const char *what, size_t at, size_t of)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, at == of ? "\r\033[K" : "\r\033[K[%zu/%zu] %s %s", at + 1, of, engine, what);
+    else if (at < of)
+        fprintf(stderr, "bench: %s %s\n", engine, what);
+}
+
+static const char *job_name(const struct job *job)
+{
+    return job->benchmark < 0 ? workloads[job->workload].name : benchmarks[job->benchmark].name;
+}
+
+static struct outcome run_job(const struct job *job, const char *extra, double timeout)
+{
+    char tag[100];
+    const char *name = job_name(job);
+    struct request r = { .engine = &engines[job->engine], .tag = tag, .cpu = options.cpu, .timeout = timeout };
+    snprintf(tag, sizeof tag, "%s%s-%d", name, *extra == 'i' ? "-counted" : "", job->run);
+    const struct workload *w = &workloads[job->workload];
+    bool only = job->benchmark >= 0 && w->picks;
+    snprintf(r.append, sizeof r.append, "%s%s%s %s", w->append, only ? " only=" : "",
+             !only ? "" : strncmp(name, "compute-", 8) ? name : name + 8, w->scales ? extra : "");
+    return run_cell(&r);
+}
+
+static void add_value(int engine, int benchmark, int run, double value, const struct sample *raw)
+{
+    struct series *s = &series[engine][benchmark];
+    if (benchmark < 0 || s->count == MAX_SAMPLES)
+        return;
+    s->values[s->count] = value;
+    s->run[s->count] = run;
+    s->raw[s->count++] = *raw;
+}
+
+static void record(const struct job *job, struct outcome *o)
+{
+    static struct output out;
+    const char *workload = workloads[job->workload].name;
+    parse_output(o->text, &out);
+    if (!strcmp(workload, "boot") && o->ran && out.done)
+        add_value(job->engine, benchmark_index("boot"), job->run, o->wall_ms, &(struct sample){ .iterations = 1 });
+    else if (!strcmp(workload, "boot") && o->ran)
+        snprintf(o->reason, sizeof o->reason, "no DONE line");
+    for (size_t i = 0; i < out.count; i++) {
+        const struct sample *s = &out.samples[i];
+        add_value(job->engine, benchmark_add(s->name, workload), job->run,
+                  (double)s->cycles / (double)s->iterations, s);
+    }
+    for (size_t i = 0; i < out.skips; i++) {
+        int b = benchmark_add(out.skipped[i].name, workload);
+        if (b >= 0)
+            strcpy(series[job->engine][b].reason, out.skipped[i].why);
+    }
+    if (o->reason[0]) {
+        strcpy(trouble[job->engine][job->workload], o->reason);
+        if (job->benchmark >= 0)
+            strcpy(series[job->engine][job->benchmark].reason, o->reason);
+    }
+    free(o->text);
+    free(o->counters);
+}
+
+static void plan(void)
+{
+    for (int e = 0; engines[e].name; e++)
+        for (int w = 0; workloads[w].name; w++) {
+            if (!options.engine_on[e] || cannot_run(&engines[e]) || !strcmp(workloads[w].name, "probes") ||
+                !runs_workload(&engines[e], workloads[w].name))
+                continue;
+            bool whole = !*options.filter || w == 0 || listed(options.filter, workloads[w].name);   /* 0: calibrate */
+            for (int b = -1; b < 0 || benchmarks[b].name; b++)
+                for (int run = 0; run < options.runs && job_count < MAX_JOBS; run++)
+                    if (whole ? b < 0 : b >= 0 && selected(b) && !strcmp(benchmarks[b].workload, workloads[w].name))
+                        jobs[job_count++] = (struct job){ e, w, b, run };
+        }
+}
+
+static void run_plan(void)
+{
+    static size_t order[MAX_JOBS];
+    const char *scale = options.quick ? "samples=4 cycles=1000000" : "samples=9 cycles=2000000";
+    for (size_t i = 0; i < job_count; i++)
+        order[i] = i;
+    shuffle(order, job_count, &options.seed);
+    for (size_t i = 0; i < job_count; i++) {
+        const struct job *job = &jobs[order[i]];
+        progress(engines[job->engine].name, job_name(job), i, job_count);
+        struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
+        record(job, &o);
+    }
+    progress("", "", job_count, job_count);
+}
+
+/* A workload that broke off took the benchmarks after the break with it: each gets a run of its own, until three
+ * of them have timed out. */
+static void retry(void)
+{
+    int timeouts = 0;
+    for (int e = 0; engines[e].name; e++)
+        for (int b = 0; benchmarks[b].name; b++) {
+            int w = workload_index(benchmarks[b].workload);
+            struct series *s = &series[e][b];
+            if (!trouble[e][w][0] || !workloads[w].scales || s->count || s->reason[0] || !selected(b) ||
+                timeouts == 3)
+                continue;
+            progress(engines[e].name, benchmarks[b].name, 0, 1);
+            struct job job = { e, w, b, 0 };
+            struct outcome o = run_job(&job, "samples=3 cycles=1000000", 4);
+            timeouts += strstr(o.reason, "timed out") != NULL;
+            record(&job, &o);
+        }
+}
+
+/* Exits of a run with `iterations` and how many operations it really made; false if it does not say. */
+static bool count_exits(const struct job *job, int iterations, json_t **exits, double *total, double *operations)
+{
+    static struct output out;
+    char extra[60];
+    snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
+    struct outcome o = run_job(job, extra, 10);
+    parse_output(o.text, &out);
+    bool good = o.ran && out.count && parse_counters(o.counters, exits, total);
+    *operations = 0;
+    for (size_t i = 0; i < out.count; i++)
+        if (!strcmp(out.samples[i].name, benchmarks[job->benchmark].name))
+            *operations += (double)out.samples[i].iterations;
+    free(o.text);
+    free(o.counters);
+    return good;
+}
+
+/* Exits per operation: two runs that differ in the number of iterations; all else cancels. */
+static void count_operations(int e, int w, int b)
+{
+    struct job job = { e, w, b, 0 };
+    json_t *few = NULL, *many = NULL, *count;
+    const char *reason;
+    double total[2], operations[2];
+    progress(engines[e].name, benchmarks[b].name, 0, 1);
+    if (count_exits(&job, COUNTED, &few, &total[0], &operations[0]) &&
+        count_exits(&job, 3 * COUNTED, &many, &total[1], &operations[1]) && operations[1] > operations[0]) {
+        double n = operations[1] - operations[0];
+        series[e][b].exits_per_op = (total[1] - total[0]) / n;
+        series[e][b].exits = json_object();
+        json_object_foreach(many, reason, count) {
+            double more = json_number_value(count) - json_number_value(json_object_get(few, reason));
+            if (more > n / 20 || more < -n / 20)
+                json_object_set_new(series[e][b].exits, reason, json_real(more / n));
+        }
+    }
+    json_decref(few);
+    json_decref(many);
+}
+
+static void count_all(void)
+{
+    for (int e = 0; engines[e].name; e++)
+        for (int b = 0; benchmarks[b].name; b++) {
+            int w = workload_index(benchmarks[b].workload);
+            series[e][b].exits_per_op = -1;
+            if (strstr(engines[e].command, "{counters}") && series[e][b].count && workloads[w].scales)
+                count_operations(e, w, b);
+        }
+    progress("", "", 1, 1);
+}
+
+static void run_probes(void)
+{
+    static struct output out;
+    for (int e = 0; engines[e].name; e++) {
+        struct verdict *v = &verdicts[e];
+        if (!options.engine_on[e] || !runs_workload(&engines[e], "probes"))
+            continue;
+        if (cannot_run(&engines[e])) {
+            strcpy(v->reason, cannot_run(&engines[e]));
+            continue;
+        }
+        struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20 };
+        progress(engines[e].name, "probes", 0, 1);
+        struct outcome o = run_cell(&r);
+        parse_output(o.text, &out);
+        v->ran = o.ran;
+        v->passed = out.passed;
+        v->failed = out.failed;
+        memcpy(v->names, out.failures, sizeof v->names);
+        strcpy(v->reason, o.reason);
+        free(o.text);
+        free(o.counters);
+    }
+    progress("", "", 1, 1);
+}
+
+/* Why engine e has no sample of benchmark b. */
+static const char *reason_for(int e, int b)
+{
+    const char *workload = benchmarks[b].workload, *why = cannot_run(&engines[e]);
+    bool guest = runs_workload(&engines[e], "boot");        /* the others have no kernel to measure */
+    if (!runs_workload(&engines[e], workload) || (!guest && !strcmp(workload, "bench")))
+        return "does not apply";
+    if (!options.engine_on[e])
+        return "not asked for";
+    if (why)
+        return why;
+    why = trouble[e][workload_index(workload)];
+    return *why ? why : "it printed no such benchmark";
+}
+
+static void give_reasons(void)
+{
+    for (int e = 0; engines[e].name; e++)
+        for (int b = 0; benchmarks[b].name; b++)
+            if (series[e][b].count)
+                series[e][b].reason[0] = 0;
+            else if (!series[e][b].reason[0])
+                strcpy(series[e][b].reason, reason_for(e, b));
+}
+
+void run_everything(void)
+{
+    plan();
+    run_plan();
+    retry();
+    count_all();
+    if (!*options.filter || listed(options.filter, "probes"))
+        run_probes();
+    give_reasons();
+}
