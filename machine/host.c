@@ -159,7 +159,7 @@ void host_look(struct host_report reports[HOST_FACTS])
         const char *yes, *no;
     } texts[HOST_FACTS] = {
         [HOST_SEGMENTS] = { "32-bit segments", true, "modify_ldt works and its 32-bit code runs",
-            "modify_ldt is refused; use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32 support, outside sandboxes" },
+            "modify_ldt is refused; leave the sandbox, or use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32" },
         [HOST_DISPATCH] = { "syscall dispatch", true, "system calls of the guest can be caught",
             "PR_SET_SYSCALL_USER_DISPATCH fails; use Linux 5.11 or newer, outside sandboxes" },
         [HOST_FSGSBASE] = { "fsgsbase", false, "the FS base is restored without a system call",
