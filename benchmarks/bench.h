@@ -18,6 +18,8 @@ struct engine {
     const char *needs;              /* a file of ours that must be there; NULL: the first word of command in PATH */
     const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own */
     int good[2];                    /* exit statuses that mean "it ran to its end" */
+    int repeat;                     /* runs for each of RUNS=: more for those that start fast, so that a slow second
+                                     * of the host cannot spoil all of one engine's samples */
     const char *remedy;             /* what to do where it is missing */
 };
 struct workload {
@@ -92,7 +94,7 @@ extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;
 extern double tsc_ghz;
 bool selected(int benchmark);                               /* by FILTER */
-bool listed(const char *words, const char *name);           /* is name one of words, with blanks or commas between? */
+bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
 void run_everything(void);                                  /* schedule.c */
 
 /* ---- results.c, report.c: files under build/bench/ ---- */

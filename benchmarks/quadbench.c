@@ -31,7 +31,8 @@ bool listed(const char *words, const char *name)
 bool selected(int benchmark)
 {
     return !*options.filter || !strcmp(benchmarks[benchmark].workload, "calibrate") ||      /* yardsticks: always */
-           listed(options.filter, benchmarks[benchmark].workload) || listed(options.filter, benchmarks[benchmark].name);
+           listed(options.filter, benchmarks[benchmark].workload) ||
+           listed(options.filter, benchmarks[benchmark].name);
 }
 
 static void measure_tsc(void)

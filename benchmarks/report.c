@@ -255,7 +255,7 @@ void write_report(const json_t *facts)
     FILE *f = create(OUT "report.md");
     const char *key;
     json_t *value;
-    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range; time-stamp cycles at %.3f GHz.\n", tsc_ghz);
+    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range; time-stamp cycles, %.3f GHz.\n", tsc_ghz);
     write_correctness(f);
     write_costs(f, "Boot", "boot", false);
     write_costs(f, "Cost of one operation", "bench-user", true);

@@ -95,9 +95,9 @@ static json_t *series_json(int e, int b)
     struct summary sum = summarize(s->values, s->count);
     json_t *raw = json_array();
     for (size_t i = 0; i < s->count; i++)
-        json_array_append_new(raw, json_pack("{s:i, s:I, s:I, s:f}", "run", s->run[i], "iterations",
-                                             (json_int_t)s->raw[i].iterations, "cycles", (json_int_t)s->raw[i].cycles,
-                                             "value", s->values[i]));
+        json_array_append_new(raw, json_pack("{s:i, s:I, s:I, s:f}", "run", s->run[i],
+                                             "iterations", (json_int_t)s->raw[i].iterations,
+                                             "cycles", (json_int_t)s->raw[i].cycles, "value", s->values[i]));
     json_object_update_new(r, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "n", (json_int_t)sum.n, "median",
                                         sum.median, "q1", sum.q1, "q3", sum.q3, "mad", sum.mad, "minimum", sum.low,
                                         "samples", raw));

@@ -86,9 +86,9 @@ static void plan(void)
             if (!options.engine_on[e] || cannot_run(&engines[e]) || !strcmp(workloads[w].name, "probes") ||
                 !runs_workload(&engines[e], workloads[w].name))
                 continue;
-            bool whole = !*options.filter || w == 0 || listed(options.filter, workloads[w].name);   /* 0: calibrate */
+            bool whole = !*options.filter || e == 0 || listed(options.filter, workloads[w].name);
             for (int b = -1; b < 0 || benchmarks[b].name; b++)
-                for (int run = 0; run < options.runs && job_count < MAX_JOBS; run++)
+                for (int run = 0; run < options.runs * engines[e].repeat && job_count < MAX_JOBS; run++)
                     if (whole ? b < 0 : b >= 0 && selected(b) && !strcmp(benchmarks[b].workload, workloads[w].name))
                         jobs[job_count++] = (struct job){ e, w, b, run };
         }

@@ -10,15 +10,15 @@
 #define GUEST "boot bench bench-user compute probes"
 
 const struct engine engines[] = {
-    { "host", "calibrate", "build/calibrate", "build/calibrate {append}", { 0, 0 }, "make build/calibrate" },
-    { "native", "bench compute", "build/native-twin", "build/native-twin {append}", { 0, 0 },
+    { "host", "calibrate", "build/calibrate", "build/calibrate {append}", { 0, 0 }, 2, "make build/calibrate" },
+    { "native", "bench compute", "build/native-twin", "build/native-twin {append}", { 0, 0 }, 4,
       "make build/native-twin" },
     { "trap-emulate", GUEST, "build/trap-emulate",
       "build/trap-emulate -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}", { 1, 3 },
-      "make build/trap-emulate" },
+      4, "make build/trap-emulate" },
     { "qemu-tcg", GUEST, NULL,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
-      "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 },
+      "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
       "install the package qemu-system-x86" },
     { 0 },
 };
