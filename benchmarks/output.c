@@ -59,6 +59,7 @@ bool parse_counters(const char *text, json_t **exits, double *total)
     *exits = NULL;
     if (json_is_object(object)) {
         *exits = json_incref(object);
+        json_object_del(object, "total");                   /* their sum; made here, so that it need not be there */
         json_object_foreach(object, reason, count)
             *total += json_number_value(count);
     }
