@@ -28,6 +28,20 @@ clean: ## remove build/
 	rm -rf $(B)
 
 # ---- packages (.ci/packages lists them; this section belongs to .ci/) ----------------------------
+.PHONY: packages doctor
+packages: $(B)/packages.ok ## install what is missing of .ci/packages
+
+$(B)/packages.ok: .ci/packages .ci/install
+	@sh .ci/install
+	@touch $@
+
+$(B)/doctor: $(B)/obj/machine/doctor.o $(B)/obj/machine/host.o
+	$(CC) -pie -o $@ $^
+
+doctor: $(B)/doctor ## what of this host the kit can use, and what to do about the rest
+	@$(B)/doctor
+
+-include $(B)/obj/machine/doctor.d
 
 # ---- guests: the tiny kernel ---------------------------------------------------------------------
 
