@@ -113,3 +113,39 @@ compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/benc
 -include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d
 
 # ---- tests ---------------------------------------------------------------------------------------
+# Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a
+# program of its own: what executes guest code directly cannot share its addresses with a sanitizer.
+UNIT_SRC   := $(wildcard tests/unit/*.c)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(MACHINE_OBJ) $(BENCH_PART)
+ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
+UNIT_LIBS  := -lcheck -lsubunit -lpthread -lrt -ljansson -lm $(LDLIBS)
+BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))
+
+$(B)/tests/suites.h: $(UNIT_SRC)
+	@mkdir -p $(@D)
+	awk '/^Suite \*suite_[a-z0-9_]*\(void\)/ { sub(/\(.*/, "", $$2); sub(/\*/, "", $$2); if (!seen[$$2]++) print "SUITE(" $$2 ")" }' $(UNIT_SRC) > $@
+
+$(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: CFLAGS += -I$(B)/tests
+$(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: $(B)/tests/suites.h
+
+$(B)/asan/%.o: %.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
+
+$(B)/tests/unit: $(UNIT_OBJ)
+	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
+
+$(B)/tests/unit-asan: $(ASAN_OBJ)
+	$(CC) -pie -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
+
+$(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/guest.ld | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
+	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
+
+.PHONY: check
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf $(BAD_GUESTS) ## the tests (TESTS="unit unit-asan whole" picks)
+	@sh tests/check $(TESTS)
+
+-include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d)
