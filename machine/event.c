@@ -138,6 +138,8 @@ bool event_exception(struct machine *m)
             return false;
         if (first.vector == VEC_DF)
             return machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
+        if (cpu->fault.vector == VEC_PF)
+            cpu->cr2 = cpu->fault.cr2;                  /* also when it ends in a double fault (6.15, #PF) */
         if (makes_double_fault(first.vector, cpu->fault.vector))
             vcpu_raise_error(cpu, VEC_DF, 0);
     }
