@@ -9,14 +9,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#define OUT "build/bench/"
+#define KERNEL "build/guests/kernel.elf"
+
 enum { MAX_ENGINES = 12, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128 };
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {
     const char *name;
     const char *workloads;          /* those it can run, separated by blanks */
-    const char *needs;              /* a file of ours that must be there; NULL: the first word of command in PATH */
-    const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own */
+    const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own;
+                                     * the first must be there (or in PATH), and KERNEL, if it is named */
     int good[2];                    /* exit statuses that mean "it ran to its end" */
     int repeat;                     /* runs for each of RUNS=: more for those that start fast, so that a slow second
                                      * of the host cannot spoil all of one engine's samples */
@@ -98,7 +101,6 @@ bool listed(const char *words, const char *name);           /* is name one of wo
 void run_everything(void);                                  /* schedule.c */
 
 /* ---- results.c, report.c: files under build/bench/ ---- */
-#define OUT "build/bench/"
 json_t *context(void);
 void write_results(json_t *context);
 void write_report(const json_t *context);

@@ -22,7 +22,7 @@ double tsc_ghz;
 bool listed(const char *words, const char *name)
 {
     size_t n = strlen(name);
-    for (const char *w = words; *w; w += strcspn(w, " ,"), w += strspn(w, " ,"))
+    for (const char *w = words + strspn(words, " ,"); *w; w += strcspn(w, " ,"), w += strspn(w, " ,"))
         if (strcspn(w, " ,") == n && !strncmp(w, name, n))
             return true;
     return false;
@@ -61,7 +61,7 @@ static int last_cpu(void)
 /* Refuses what no table has: a sentence with what there is, and status 2. */
 static void check_words(const char *option, const char *words, bool (*known)(const char *), const char *all)
 {
-    for (const char *w = words; *w; w += strcspn(w, " ,"), w += strspn(w, " ,")) {
+    for (const char *w = words + strspn(words, " ,"); *w; w += strcspn(w, " ,"), w += strspn(w, " ,")) {
         if (known(w))
             continue;
         fprintf(stderr, "quadbench: %s does not know \"%.*s\"; it knows: %s\n", option, (int)strcspn(w, " ,"), w,
@@ -117,7 +117,7 @@ int main(int argc, char **argv)
         bool good = true;
         switch (c) {
         case 'q': options.quick = true; break;
-        case 'r': good = number(optarg, &n) && n <= 100; options.runs = (int)n; break;
+        case 'r': good = number(optarg, &n) && n <= 25; options.runs = (int)n; break;
         case 's': good = number(optarg, &n); options.seed = (uint32_t)n; break;
         case 'e': engine_list = optarg; break;
         case 'f': options.filter = optarg; break;
@@ -126,7 +126,7 @@ int main(int argc, char **argv)
         default: good = false;
         }
         if (!good) {
-            fprintf(stderr, "quadbench: RUNS is 1 to 100, SEED 1 to 1000000.\n%s", usage);
+            fprintf(stderr, "quadbench: RUNS is 1 to 25, SEED 1 to 1000000.\n%s", usage);
             return 2;
         }
     }

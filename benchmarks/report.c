@@ -112,6 +112,11 @@ static void write_value(FILE *f, int e, int b)
 
 static void write_costs(FILE *f, const char *title, const char *workload_list, bool published)
 {
+    int rows = 0;
+    for (int b = 0; benchmarks[b].name; b++)
+        rows += strstr(workload_list, benchmarks[b].workload) && selected(b);
+    if (rows == 0)
+        return;
     fprintf(f, "\n## %s\n\n| benchmark |", title);
     for (int e = 1; engines[e].name; e++)
         fprintf(f, " %s |", engines[e].name);

@@ -31,35 +31,21 @@ static char *read_file(const char *name)
     return text;
 }
 
-static bool in_path(const char *program)
+const char *cannot_run(const struct engine *engine)         /* asked for every cell, looked up once */
 {
-    char name[512];
-    const char *path = getenv("PATH");
-    for (const char *p = path; p && *p; p += strcspn(p, ":"), p += *p == ':') {
-        snprintf(name, sizeof name, "%.*s/%s", (int)strcspn(p, ":"), p, program);
-        if (!access(name, X_OK))
-            return true;
+    static struct { bool known; char why[200]; } all[MAX_ENGINES], *a;
+    char program[64], look[100];
+    a = &all[engine - engines];
+    if (!a->known) {
+        snprintf(program, sizeof program, "%.*s", (int)strcspn(engine->command, " "), engine->command);
+        snprintf(look, sizeof look, "command -v %s >/dev/null", program);
+        if (system(look))
+            snprintf(a->why, sizeof a->why, "%s is missing: %s", program, engine->remedy);
+        else if (strstr(engine->command, KERNEL) && access(KERNEL, R_OK))
+            snprintf(a->why, sizeof a->why, "%s is missing: make %s", KERNEL, KERNEL);
+        a->known = true;
     }
-    return false;
-}
-
-const char *cannot_run(const struct engine *engine)
-{
-    static char why[200], program[64];
-    snprintf(program, sizeof program, "%.*s", (int)strcspn(engine->command, " "), engine->command);
-    if (engine->needs ? access(engine->needs, X_OK) : !in_path(program)) {
-        snprintf(why, sizeof why, "%s is missing: %s", engine->needs ? engine->needs : program, engine->remedy);
-        return why;
-    }
-    const char *kernel = strstr(engine->command, "-kernel ");
-    if (kernel) {
-        kernel += strlen("-kernel ");
-        snprintf(program, sizeof program, "%.*s", (int)strcspn(kernel, " "), kernel);
-        snprintf(why, sizeof why, "%s is missing: make %s", program, program);
-        if (access(program, R_OK))
-            return why;
-    }
-    return NULL;
+    return *a->why ? a->why : NULL;
 }
 
 /* Splits the command into words and fills in the cell's own; all point into `buffer` or the arguments. */

@@ -6,17 +6,16 @@
 
 #include "bench.h"
 
-#define KERNEL "build/guests/kernel.elf"
 #define GUEST "boot bench bench-user compute probes"
 
 const struct engine engines[] = {
-    { "host", "calibrate", "build/calibrate", "build/calibrate {append}", { 0, 0 }, 2, "make build/calibrate" },
-    { "native", "bench compute", "build/native-twin", "build/native-twin {append}", { 0, 0 }, 4,
+    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 2, "make build/calibrate" },
+    { "native", "bench compute", "build/native-twin {append}", { 0, 0 }, 4,
       "make build/native-twin" },
-    { "trap-emulate", GUEST, "build/trap-emulate",
+    { "trap-emulate", GUEST,
       "build/trap-emulate -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}", { 1, 3 },
       4, "make build/trap-emulate" },
-    { "qemu-tcg", GUEST, NULL,
+    { "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
       "install the package qemu-system-x86" },
