@@ -217,7 +217,7 @@ bool multiboot_load(const struct memory *mem, const struct boot_files *files, st
     bool done;
 
     l.file = file;
-    done = file && check_elf(&l) && check_header(&l) && load_segments(&l, &entry->eip)
+    done = file && check_elf(&l) && load_segments(&l, &entry->eip) && check_header(&l)
            && place_info(&l, files->append ? files->append : "", files->initrd, &entry->ebx);
     free(file);
     return done;
