@@ -15,7 +15,7 @@
 #include <x86intrin.h>
 
 enum { CODE = 0x10000000, PAGE = 4096, STACK_TOP = CODE + 4 * PAGE, LDT_INDEX = 0, SELECTOR = LDT_INDEX << 3 | 7 };
-enum { SAMPLES = 7, PAGES = 512 };
+enum { SAMPLES = 15, PAGES = 128 };
 
 void calibrate_enter(uint32_t offset, uint16_t selector, uint32_t n, uint32_t stack);
 extern const char calibrate_code[], calibrate_code_end[], calibrate_cli[], calibrate_gate[], calibrate_null[];
@@ -106,9 +106,9 @@ int main(int argc, char **argv)
         uint32_t n;
         int needs_32_bit;
     } limits[] = {
-        { "signal-roundtrip", signals, 1000, 1 }, { "gate-roundtrip", gates, 10000, 1 },
-        { "linux-syscall", system_calls, 10000, 0 }, { "mmap-page", mappings, PAGES, 0 },
-        { "rdtsc", time_stamps, 100000, 0 },
+        { "signal-roundtrip", signals, 250, 1 }, { "gate-roundtrip", gates, 4000, 1 },
+        { "linux-syscall", system_calls, 4000, 0 }, { "mmap-page", mappings, PAGES, 0 },
+        { "rdtsc", time_stamps, 20000, 0 },
     };
     const char *only = argc > 1 ? strstr(argv[1], "only=") : NULL, *why = set_up_32_bit();
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {

@@ -9,7 +9,7 @@
 #define GUEST "boot bench bench-user compute probes"
 
 const struct engine engines[] = {
-    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 2, "make build/calibrate" },
+    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate" },
     { "native", "bench compute", "build/native-twin {append}", { 0, 0 }, 4,
       "make build/native-twin" },
     { "trap-emulate", GUEST,
