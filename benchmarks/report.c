@@ -222,7 +222,7 @@ static void write_labels(FILE *f, const char *workload_list)
 static void write_data(const char *name, const char *workload_list, bool relative)
 {
     FILE *f = create(name);
-    fprintf(f, "# row benchmark median q1 q3%s\n", relative ? ", divided by native's median" : "");
+    fprintf(f, "# row benchmark median q1 q3 engine%s\n", relative ? ", divided by native's median" : "");
     write_labels(f, workload_list);
     for (int e = 1; engines[e].name; e++) {
         bool any = false;
@@ -238,8 +238,8 @@ static void write_data(const char *name, const char *workload_list, bool relativ
             if (!any)
                 fprintf(f, "\n\n\"%s\"\n", engines[e].name);
             any = true;
-            fprintf(f, "%d \"%s\" %.6g %.6g %.6g\n", row, benchmarks[b].name, s.median / by,
-                    (s.q1 > 0 ? s.q1 : s.median) / by, s.q3 / by);
+            fprintf(f, "%d \"%s\" %.6g %.6g %.6g %d\n", row, benchmarks[b].name, s.median / by,
+                    (s.q1 > 0 ? s.q1 : s.median) / by, s.q3 / by, e);
         }
     }
     fclose(f);

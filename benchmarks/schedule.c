@@ -168,16 +168,17 @@ static void count_operations(int e, int w, int b)
     json_t *few = NULL, *many = NULL, *count;
     const char *reason;
     double total[2], operations[2];
+    int n = strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4;
     progress(engines[e].name, benchmarks[b].name, 0, 1);
-    if (count_exits(&job, COUNTED, &few, &total[0], &operations[0]) &&
-        count_exits(&job, 3 * COUNTED, &many, &total[1], &operations[1]) && operations[1] > operations[0]) {
-        double n = operations[1] - operations[0];
-        series[e][b].exits_per_op = (total[1] - total[0]) / n;
+    if (count_exits(&job, n, &few, &total[0], &operations[0]) &&
+        count_exits(&job, 3 * n, &many, &total[1], &operations[1]) && operations[1] > operations[0]) {
+        double more = operations[1] - operations[0];
+        series[e][b].exits_per_op = (total[1] - total[0]) / more;
         series[e][b].exits = json_object();
         json_object_foreach(many, reason, count) {
-            double more = json_number_value(count) - json_number_value(json_object_get(few, reason));
-            if (more > n / 20 || more < -n / 20)
-                json_object_set_new(series[e][b].exits, reason, json_real(more / n));
+            double extra = json_number_value(count) - json_number_value(json_object_get(few, reason));
+            if (extra > more / 20 || extra < -more / 20)
+                json_object_set_new(series[e][b].exits, reason, json_real(extra / more));
         }
     }
     json_decref(few);

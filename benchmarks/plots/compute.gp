@@ -8,6 +8,7 @@ stats name . ".dat" index 0 using 1 nooutput
 rows = STATS_max
 set yrange [rows + 0.7 : 0.3]
 set xrange [0.5 : *]
+set arrow from 1, graph 0 to 1, graph 1 nohead lc rgb "#888888"
 set xtics (0.5, 1, 2, 5, 10, 20, 50, 100, 200)
 do for [kind in "svg png"] {
     if (kind eq "svg") { set terminal svg size 900, 160 + 28 * rows font "sans,13" background "white" }
@@ -15,5 +16,5 @@ do for [kind in "svg png"] {
     set output name . "." . kind
     plot name . ".dat" index 0 using 3:1:ytic(2) with points ps 0 notitle, \
         for [i = 1 : engines] name . ".dat" index i using 3:($1 + shift(i)):4:5 with xerrorbars \
-            lc rgb colour[i] pt mark[i] ps 0.8 lw 1.5 title columnheader(1)
+            lc rgb colour[number[i]] pt mark[number[i]] ps 0.8 lw 1.5 title columnheader(1)
 }

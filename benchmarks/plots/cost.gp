@@ -14,5 +14,5 @@ do for [kind in "svg png"] {
     set output name . "." . kind
     plot name . ".dat" index 0 using 3:1:ytic(2) with points ps 0 notitle, \
         for [i = 1 : engines] name . ".dat" index i using 3:($1 + shift(i)):4:5 with xerrorbars \
-            lc rgb colour[i] pt mark[i] ps 0.8 lw 1.5 title columnheader(1)
+            lc rgb colour[number[i]] pt mark[number[i]] ps 0.8 lw 1.5 title columnheader(1)
 }

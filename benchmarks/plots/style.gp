@@ -2,6 +2,11 @@
 # readers can tell apart). The script sets name, caption and xaxis. Block 0 of the data: labels; the others: engines.
 stats name . ".dat" using 1 nooutput
 engines = int(STATS_blocks) - 1
+array number[12]                                    # of each block's engine: its colour stays when another is left out
+do for [i = 1 : engines] {
+    stats name . ".dat" index i using 6 nooutput
+    number[i] = int(STATS_min)
+}
 array colour[6] = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
 array mark[6] = [7, 5, 9, 11, 13, 15]
 shift(i) = (i - (engines + 1) / 2.0) * 0.16
