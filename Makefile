@@ -139,13 +139,18 @@ $(B)/tests/unit: $(UNIT_OBJ)
 $(B)/tests/unit-asan: $(ASAN_OBJ)
 	$(CC) -pie -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
 
+DIRECT_TEST := $(patsubst %,$(B)/obj/%.o,$(basename $(wildcard tests/direct/*.c tests/direct/*.asm)))
+
+$(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
+
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)
 	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf $(BAD_GUESTS) ## the tests (TESTS="unit unit-asan whole" picks)
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf $(BAD_GUESTS) ## the tests (TESTS="unit unit-asan direct whole" picks)
 	@sh tests/check $(TESTS)
 
--include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d)
+-include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d)

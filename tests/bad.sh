@@ -1,0 +1,108 @@
+# Bad input: none of it may crash a VMM, each has its exit status and a message that says what and where.
+# Sourced by tests/run, which has the helpers; $VMM is the VMM under test. Guests: tests/bad/.
+
+# bad STATUS TEXT ARGUMENTS...: the VMM must end with STATUS and say TEXT (an extended regular expression; may be empty).
+bad() {
+    want=$1 text=$2
+    shift 2
+    got=0
+    timeout -k 1 20 "$VMM" "$@" >stdout 2>stderr </dev/null || got=$?
+    [ "$got" -eq "$want" ] || fail "exit status $got, not $want, from: $VMM $*"
+    [ -z "$text" ] || grep -Eq -e "$text" stderr || fail "no /$text/ in what it says: $VMM $* (in $PWD/stderr)"
+}
+
+guest() {
+    echo "$ROOT/build/tests/bad/$1"
+}
+
+# spoil OFFSET BYTES...: a copy of the good guest, ./spoiled, with these bytes (octal) at this offset.
+# Offsets: ELF header at 0; program headers of 32 bytes at 52 and 84 (type, offset, vaddr, paddr, filesz, memsz).
+spoil() {
+    offset=$1
+    shift
+    cp "$(guest good)" spoiled
+    for byte in "$@"; do
+        printf "\\$byte" | dd of=spoiled bs=1 seek="$offset" conv=notrunc 2>/dev/null
+        offset=$((offset + 1))
+    done
+}
+
+test_bad_files() {
+    bad 2 'no-such-file: cannot be read \(No such file' -kernel no-such-file
+    bad 2 'cannot be read \(Is a directory' -kernel .
+    : >empty
+    bad 2 'empty: not an ELF file' -kernel empty
+    echo '#!/bin/sh' >script
+    bad 2 'script: not an ELF file' -kernel script
+    bad 2 '64-bit' -kernel "$ROOT/build/doctor"
+    bad 2 'no-such-module: cannot be read' -kernel "$(guest good)" -initrd no-such-module
+    for bytes in 20 60 100 4100; do
+        head -c $bytes "$(guest good)" >cut
+        bad 2 'cut: truncated' -kernel cut
+    done
+}
+
+test_bad_elf() {
+    spoil 84 1
+    bad 1 '' -kernel spoiled
+    spoil 97 000
+    bad 2 'segments 0 and 1 overlap' -kernel spoiled
+    spoil 104 377 377 377 377
+    bad 2 'does not fit into 64 MiB' -kernel spoiled
+    spoil 100 377 377 377 377
+    bad 2 'truncated: segment 1' -kernel spoiled
+    spoil 96 000 377 377 377
+    bad 2 'does not fit into 64 MiB' -kernel spoiled
+    spoil 44 377 377
+    bad 2 '65535 program headers' -kernel spoiled
+    spoil 24 000 000 000 000
+    bad 2 'entry point 0 ' -kernel spoiled
+    spoil 4096 000
+    bad 2 'no multiboot 1 header' -kernel spoiled
+    bad 2 'does not fit into 1 MiB' -m 1 -kernel "$(guest good)"
+}
+
+test_bad_usage() {
+    bad 2 'kernel FILE is needed'
+    bad 2 'no option -smp' -kernel "$(guest good)" -smp 2
+    bad 2 '-m 1025: give' -kernel "$(guest good)" -m 1025
+    bad 2 'no option.*--frobnicate' -kernel "$(guest good)" --frobnicate
+    bad 2 '--timeout x: give' -kernel "$(guest good)" --timeout x
+    bad 0 '' --help
+    bad 0 '' --version
+}
+
+test_bad_jump_to_nowhere() {
+    bad 4 'eip 0008:8badf00d' -kernel "$(guest nowhere)"
+    bad 4 'ebx 600dbeef' -kernel "$(guest nowhere)"
+    bad 4 '0x8badf' -kernel "$(guest nowhere)"
+}
+
+test_bad_triple_fault() {
+    bad 4 'triple fault' -kernel "$(guest triple-fault)"
+    bad 4 'provoke\+0x0' -kernel "$(guest triple-fault)"
+    bad 4 'ecx 12345678' -kernel "$(guest triple-fault)"
+    bad 4 'at eip: cc .*int3' -kernel "$(guest triple-fault)"
+    bad 4 'at eip: 0f 0b .*ud2' -kernel "$(guest undefined)"
+    bad 4 'undefined_here\+0x0' -kernel "$(guest undefined)"
+}
+
+test_bad_endless_loop() {
+    bad 124 'within 1 s' -kernel "$(guest spin)" --timeout 1
+    bad 124 'spinning\+0x0' -kernel "$(guest spin)" --timeout 1
+}
+
+test_bad_int80_is_the_guests_own() {
+    bad 11 '' -kernel "$(guest int80)"
+}
+
+test_bad_beyond_ram() {
+    bad 4 '0x00200000.*beyond its 2 MiB' -m 2 -kernel "$(guest beyond-ram)"
+    bad 4 'over_the_end\+0x0' -m 2 -kernel "$(guest beyond-ram)"
+}
+
+test_bad_tables() {
+    bad 4 'turn_on' -kernel "$(guest wild-cr3)"
+    bad 4 'load_it' -kernel "$(guest wild-gdt)"
+    bad 4 '0x6ffff' -kernel "$(guest wild-stack)"
+}
