@@ -141,6 +141,12 @@ $(B)/tests/unit-asan: $(ASAN_OBJ)
 
 DIRECT_TEST := $(patsubst %,$(B)/obj/%.o,$(basename $(wildcard tests/direct/*.c tests/direct/*.asm)))
 
+$(B)/include/pc.inc: machine/pc.h
+	@mkdir -p $(@D)
+	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
+
+$(B)/obj/tests/direct/snippets.o: $(B)/include/pc.inc
+
 $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
 
