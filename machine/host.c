@@ -92,39 +92,23 @@ static unsigned long read_mmap_min(void)
     return value;
 }
 
-static void vendor(unsigned leaf, char name[13])
-{
-    unsigned a, b, c, d;
-
-    __cpuid(leaf, a, b, c, d);
-    if (leaf) {                                 /* hypervisors put the three words in another order */
-        unsigned swap = c;
-
-        c = d;
-        d = swap;
-    }
-    memcpy(name, &b, 4);
-    memcpy(name + 4, &d, 4);
-    memcpy(name + 8, &c, 4);
-    name[12] = '\0';
-}
-
 static bool is_tcg(void)
 {
     unsigned a, b, c, d;
-    char name[13];
 
     __cpuid(1, a, b, c, d);
-    vendor(0x40000000, name);
-    return c >> 31 && !strcmp(name, "TCGTCGTCGTCG");
+    if (!(c >> 31))                             /* no hypervisor */
+        return false;
+    __cpuid(0x40000000, a, b, c, d);
+    return !memcmp(&b, "TCGT", 4);              /* "TCGTCGTCGTCG" */
 }
 
 const char *host_cpu_maker(void)
 {
-    char name[13];
+    unsigned a, b, c, d;
 
-    vendor(0, name);
-    return !strcmp(name, "GenuineIntel") ? "intel" : !strcmp(name, "AuthenticAMD") ? "amd" : "other";
+    __cpuid(0, a, b, c, d);
+    return b == signature_INTEL_ebx ? "intel" : b == signature_AMD_ebx ? "amd" : "other";
 }
 
 static bool look_at_kvm(char *what, size_t bytes)

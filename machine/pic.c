@@ -1,37 +1,32 @@
-/* See pic.h. Priorities are counted from the input that has the highest one now: 0 comes first, 8 is none. */
+/* See pic.h. */
 #include "pic.h"
 
 #include <string.h>
 
 #include "pc.h"
 
-enum { CASCADE_BIT = 1 << IRQ_CASCADE, SPURIOUS = 7, NONE = 8 };
+enum { SPURIOUS = 7, NONE = 8 };
+enum { ICW1 = 0x10, ICW1_SINGLE = 0x02, ICW1_ICW4 = 0x01, ICW4_AUTO_EOI = 0x02 };
+enum { OCW3 = 0x08, OCW3_READ = 0x02, OCW3_READ_ISR = 0x01, OCW2_EOI = 0x20, OCW2_SPECIFIC = 0x40 };
 
-static unsigned priority_of(const struct pic_chip *chip, unsigned inputs)
+static unsigned most_urgent(unsigned inputs)
 {
-    unsigned priority = 0;
+    unsigned input = 0;
 
-    while (priority < NONE && !(inputs >> ((priority + chip->lowest) & 7) & 1))
-        priority++;
-    return priority;
+    while (input < NONE && !(inputs >> input & 1))
+        input++;
+    return input;
 }
 
-/* The input that asks for service and outranks those in service, or -1. */
-static int chip_request(const struct pic_chip *chip, bool is_master)
+/* The input that asks for service and outranks those in service, or NONE. */
+static unsigned request(const struct pic_chip *chip)
 {
-    unsigned priority = priority_of(chip, chip->irr & (uint8_t)~chip->imr);
-    unsigned in_service = chip->isr;
+    unsigned input = most_urgent(chip->irr & (uint8_t)~chip->imr);
 
-    if (chip->special_mask)
-        in_service &= ~(unsigned)chip->imr;
-    if (chip->fully_nested && is_master)
-        in_service &= ~(unsigned)CASCADE_BIT;
-    if (priority >= priority_of(chip, in_service))
-        return -1;
-    return (int)((priority + chip->lowest) & 7);
+    return input < most_urgent(chip->isr) ? input : NONE;
 }
 
-static void chip_line(struct pic_chip *chip, unsigned input, bool level)
+static void set_line(struct pic_chip *chip, unsigned input, bool level)
 {
     uint8_t bit = (uint8_t)(1u << input);
 
@@ -40,21 +35,19 @@ static void chip_line(struct pic_chip *chip, unsigned input, bool level)
     chip->lines = level ? chip->lines | bit : chip->lines & (uint8_t)~bit;
 }
 
-static void chip_ack(struct pic_chip *chip, unsigned input)
+static void acknowledge(struct pic_chip *chip, unsigned input)
 {
     uint8_t bit = (uint8_t)(1u << input);
 
+    chip->irr &= (uint8_t)~bit;
     if (!chip->auto_eoi)
         chip->isr |= bit;
-    else if (chip->rotate_on_auto_eoi)
-        chip->lowest = (input + 1) & 7;
-    chip->irr &= (uint8_t)~bit;
 }
 
 /* The second chip's output is the first one's input. */
 static void cascade(struct pic *pic)
 {
-    chip_line(&pic->chip[0], IRQ_CASCADE, chip_request(&pic->chip[1], false) >= 0);
+    set_line(&pic->chip[0], IRQ_CASCADE, request(&pic->chip[1]) != NONE);
 }
 
 void pic_init(struct pic *pic)
@@ -64,13 +57,13 @@ void pic_init(struct pic *pic)
 
 void pic_line(struct pic *pic, unsigned irq, bool level)
 {
-    chip_line(&pic->chip[irq >> 3 & 1], irq & 7, level);
+    set_line(&pic->chip[irq >> 3 & 1], irq & 7, level);
     cascade(pic);
 }
 
 bool pic_intr(const struct pic *pic)
 {
-    return chip_request(&pic->chip[0], true) >= 0;
+    return request(&pic->chip[0]) != NONE;
 }
 
 bool pic_pending(const struct pic *pic, unsigned irq)
@@ -81,56 +74,31 @@ bool pic_pending(const struct pic *pic, unsigned irq)
 uint8_t pic_ack(struct pic *pic)
 {
     struct pic_chip *chip = &pic->chip[0];
-    int input = chip_request(chip, true);
+    unsigned input = request(chip);
 
-    if (input < 0)
-        return chip->base + SPURIOUS;
-    chip_ack(chip, (unsigned)input);
     if (input == IRQ_CASCADE) {
+        acknowledge(chip, input);
         chip = &pic->chip[1];
-        input = chip_request(chip, false);
-        if (input < 0)
-            return chip->base + SPURIOUS;       /* the first chip is in service all the same */
-        chip_ack(chip, (unsigned)input);
-        cascade(pic);
+        input = request(chip);
     }
-    return chip->base + (uint8_t)input;
-}
-
-static void end_of_interrupt(struct pic_chip *chip, uint8_t value)
-{
-    bool specific = value & 0x40, rotate = value & 0x80;
-    unsigned input = value & 7;
-
-    if (!specific) {
-        unsigned priority = priority_of(chip, chip->isr);
-
-        if (priority == NONE)
-            return;
-        input = (priority + chip->lowest) & 7;
-    }
-    chip->isr &= (uint8_t)~(1u << input);
-    if (rotate)
-        chip->lowest = (input + 1) & 7;
+    if (input == NONE)
+        return chip->base + SPURIOUS;           /* of the second chip: the first is in service all the same */
+    acknowledge(chip, input);
+    cascade(pic);
+    return (uint8_t)(chip->base + input);
 }
 
 static void write_command(struct pic_chip *chip, uint8_t value)
 {
-    if (value & 0x10) {                         /* ICW1 */
-        *chip = (struct pic_chip){ .step = 2, .needs_icw4 = value & 1, .single = value & 2 };
-    } else if (value & 0x08) {                  /* OCW3 */
-        chip->poll = value & 0x04;
-        if (value & 0x02)
-            chip->read_isr = value & 0x01;
-        if (value & 0x40)
-            chip->special_mask = value & 0x20;
-    } else if (value & 0x20) {                  /* OCW2, with EOI */
-        end_of_interrupt(chip, value);
-    } else if (value & 0x40) {                  /* set priority; without bit 7, no operation */
-        if (value & 0x80)
-            chip->lowest = (value + 1) & 7;
-    } else {
-        chip->rotate_on_auto_eoi = value & 0x80;
+    if (value & ICW1) {
+        *chip = (struct pic_chip){ .step = 2, .needs_icw4 = value & ICW1_ICW4, .single = value & ICW1_SINGLE };
+    } else if (value & OCW3) {
+        if (value & OCW3_READ)
+            chip->read_isr = value & OCW3_READ_ISR;
+    } else if (value & OCW2_EOI) {
+        unsigned input = value & OCW2_SPECIFIC ? value & 7u : most_urgent(chip->isr);
+
+        chip->isr &= (uint8_t)~(1u << input);
     }
 }
 
@@ -148,8 +116,7 @@ static void write_data(struct pic_chip *chip, uint8_t value)
         chip->step = chip->needs_icw4 ? 4 : 0;
         break;
     case 4:
-        chip->fully_nested = value & 0x10;
-        chip->auto_eoi = value & 0x02;
+        chip->auto_eoi = value & ICW4_AUTO_EOI;
         chip->step = 0;
         break;
     }
@@ -170,16 +137,6 @@ uint8_t pic_in(struct pic *pic, uint16_t port)
 {
     struct pic_chip *chip = &pic->chip[port >= PORT_PIC2_COMMAND];
 
-    if (chip->poll) {
-        int input = chip_request(chip, chip == &pic->chip[0]);
-
-        chip->poll = false;
-        if (input < 0)
-            return 0;
-        chip_ack(chip, (unsigned)input);
-        cascade(pic);
-        return 0x80 | (uint8_t)input;
-    }
     if (port & 1)
         return chip->imr;
     return chip->read_isr ? chip->isr : chip->irr;

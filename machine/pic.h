@@ -1,5 +1,7 @@
 /* Two Intel 8259A interrupt controllers, cascaded as in a PC. Behaviour: Intel 8259A data sheet (1988), and
- * QEMU's `pc` machine where the sheet leaves room. Edge-triggered only; lines are set by pic_line(). */
+ * QEMU's `pc` where the sheet leaves room. Inputs are edge-triggered and input 0 is the most urgent. Not
+ * modelled, because PC kernels leave them alone: rotating priorities, poll command, special mask and special
+ * fully nested modes. */
 #ifndef PIC_H
 #define PIC_H
 
@@ -10,10 +12,8 @@ struct pic_chip {
     uint8_t irr, isr, imr;
     uint8_t lines;              /* levels of the inputs, to find edges */
     uint8_t base;               /* ICW2: vector of input 0 */
-    uint8_t lowest;             /* input that has the highest priority now (rotation) */
     uint8_t step;               /* initialization word expected next: 2, 3, 4; 0 when done */
-    bool needs_icw4, single, auto_eoi, rotate_on_auto_eoi;
-    bool read_isr, poll, special_mask, fully_nested;
+    bool needs_icw4, single, auto_eoi, read_isr;
 };
 
 struct pic {

@@ -145,41 +145,6 @@ START_TEST(auto_eoi)
 }
 END_TEST
 
-START_TEST(rotation)
-{
-    pic_out(&pic, 0x20, 0xc0 | 3);              /* 3 is the least urgent now, 4 the most */
-    pulse(0);
-    pulse(4);
-    ck_assert_uint_eq(pic_ack(&pic), 0x24);
-    pic_out(&pic, 0x20, 0xa0);                  /* rotate on EOI: 4 last */
-    pulse(4);
-    ck_assert_uint_eq(pic_ack(&pic), 0x20);
-}
-END_TEST
-
-START_TEST(special_mask_lets_others_in)
-{
-    pulse(1);
-    pic_ack(&pic);
-    pulse(5);
-    pic_out(&pic, 0x21, 0x02);
-    ck_assert(!pic_intr(&pic));
-    pic_out(&pic, 0x20, 0x68);
-    ck_assert(pic_intr(&pic));
-    ck_assert_uint_eq(pic_ack(&pic), 0x25);
-}
-END_TEST
-
-START_TEST(poll_acknowledges)
-{
-    pulse(6);
-    pic_out(&pic, 0x20, 0x0c);
-    ck_assert_uint_eq(pic_in(&pic, 0x20), 0x86);
-    ck_assert(!pic_intr(&pic));
-    ck_assert_uint_eq(in_service(0x20), 0x40);
-}
-END_TEST
-
 START_TEST(single_mode_skips_the_third_word)
 {
     pic_out(&pic, 0x20, 0x12);
@@ -206,9 +171,6 @@ Suite *suite_pic(void)
     tcase_add_test(tests, spurious);
     tcase_add_test(tests, edges_not_levels);
     tcase_add_test(tests, auto_eoi);
-    tcase_add_test(tests, rotation);
-    tcase_add_test(tests, special_mask_lets_others_in);
-    tcase_add_test(tests, poll_acknowledges);
     tcase_add_test(tests, single_mode_skips_the_third_word);
     suite_add_tcase(suite, tests);
     return suite;
