@@ -153,18 +153,19 @@ static bool within_limit(const struct segment *s, uint32_t offset, unsigned byte
     return last >= offset ? last <= s->limit : s->limit == 0xffffffff;
 }
 
+bool segment_allows(const struct segment *s, uint32_t offset, unsigned bytes, unsigned access)
+{
+    if (!(s->attr & ATTR_PRESENT))
+        return false;
+    if (access & ACCESS_WRITE ? !attr_is_writable_data(s->attr) : attr_is_code(s->attr) && !(s->attr & ATTR_READABLE))
+        return false;
+    return within_limit(s, offset, bytes);
+}
+
 bool segment_check(struct vcpu *cpu, unsigned seg, uint32_t offset, unsigned bytes, unsigned access)
 {
-    const struct segment *s = &cpu->seg[seg];
-    bool allowed = s->attr & ATTR_PRESENT;
-
-    if (access & ACCESS_WRITE)
-        allowed = allowed && attr_is_writable_data(s->attr);
-    else if (attr_is_code(s->attr))
-        allowed = allowed && (s->attr & ATTR_READABLE);
-    if (allowed && within_limit(s, offset, bytes))
-        return true;
-    return vcpu_raise_error(cpu, seg == SS ? VEC_SS : VEC_GP, 0);
+    return segment_allows(&cpu->seg[seg], offset, bytes, access) ||
+           vcpu_raise_error(cpu, seg == SS ? VEC_SS : VEC_GP, 0);
 }
 
 /* Types that LAR knows but LSL does not are gates: they have no limit (Intel SDM vol. 2A, tables 3-53 and

@@ -50,8 +50,10 @@ bool segment_check_stack(struct machine *m, uint16_t selector, unsigned dpl, enu
 bool segment_load_ldt(struct machine *m, uint16_t selector);      /* LLDT */
 bool segment_load_task(struct machine *m, uint16_t selector);     /* LTR */
 
-/* May `bytes` at `offset` be accessed through `seg`? Raises #GP(0), or #SS(0) for SS, as the type, a null
- * selector or the limit demand. */
+/* May `bytes` at `offset` be accessed through this segment, as the type, a null selector and the limit demand? */
+bool segment_allows(const struct segment *s, uint32_t offset, unsigned bytes, unsigned access);
+
+/* The same for a segment register. False: #GP(0), or #SS(0) for SS, has been raised. */
 bool segment_check(struct vcpu *cpu, unsigned seg, uint32_t offset, unsigned bytes, unsigned access);
 
 /* LAR, LSL: *valid tells ZF; *value is written only if valid. VERR, VERW: *valid tells ZF. False only for a

@@ -24,14 +24,9 @@ static void stack_move(struct stack *s, int32_t by)
     s->esp = s->ss.attr & ATTR_BIG ? esp : (s->esp & 0xffff0000) | (esp & 0xffff);
 }
 
-/* The stack need not be the processor's yet, so its limit is checked on a stand-in. */
 static bool stack_access(struct machine *m, const struct stack *s, uint32_t offset, unsigned bytes, unsigned access)
 {
-    struct vcpu stand_in = { .seg[SS] = s->ss };
-
-    if (segment_check(&stand_in, SS, offset, bytes, access))
-        return true;
-    return vcpu_raise_error(&m->cpu, VEC_SS, s->error);
+    return segment_allows(&s->ss, offset, bytes, access) || vcpu_raise_error(&m->cpu, VEC_SS, s->error);
 }
 
 bool stack_push(struct machine *m, struct stack *s, uint32_t value, unsigned bytes)
@@ -58,8 +53,10 @@ bool stack_pop(struct machine *m, struct stack *s, unsigned bytes, uint32_t *val
 
 void stack_commit(struct vcpu *cpu, const struct stack *s)
 {
+    uint32_t keep = s->ss.attr & ATTR_BIG ? 0 : cpu->gpr[ESP] & 0xffff0000;
+
     cpu->seg[SS] = s->ss;
-    cpu->gpr[ESP] = s->esp;
+    cpu->gpr[ESP] = keep | stack_pointer(s);
 }
 
 bool stack_from_tss(struct machine *m, unsigned cpl, unsigned ext, struct stack *out)
@@ -123,20 +120,21 @@ struct gate {
     struct descriptor code;
 };
 
-/* A jump or call whose selector names a system descriptor. False also when it is one that is not modelled:
- * the machine is stopped then. */
-static bool gate_read(struct machine *m, uint16_t selector, const struct descriptor *d, struct gate *g)
+/* A jump or call whose selector names a system descriptor; only a call may gain privilege. False also when it
+ * is a descriptor that is not modelled: the machine is stopped then. */
+static bool gate_read(struct machine *m, uint16_t selector, const struct descriptor *d, bool call, struct gate *g)
 {
     unsigned type = d->segment.attr & (ATTR_SEGMENT | ATTR_TYPE), dpl = attr_dpl(d->segment.attr);
-    unsigned attr;
+    unsigned attr, cpl = vcpu_cpl(&m->cpu);
+    bool task = type == SYS_TASK_GATE || type == SYS_TSS || type == SYS_TSS16;
 
-    if (type != SYS_CALL_GATE && type != SYS_CALL_GATE16 && type != SYS_TASK_GATE && type != SYS_TSS)
+    if (!task && type != SYS_CALL_GATE && type != SYS_CALL_GATE16)
         return refuse(m, VEC_GP, selector);
-    if (dpl < vcpu_cpl(&m->cpu) || dpl < (selector & 3u))
+    if (dpl < cpl || dpl < (selector & 3u))
         return refuse(m, VEC_GP, selector);
     if (!(d->segment.attr & ATTR_PRESENT))
         return refuse(m, VEC_NP, selector);
-    if (type == SYS_TASK_GATE || type == SYS_TSS)
+    if (task)
         return machine_stop(m, EXIT_CRASH, "the guest asked for a hardware task switch, which is not modelled");
     g->bytes = type == SYS_CALL_GATE ? 4 : 2;
     g->selector = (uint16_t)(d->low >> 16);
@@ -147,7 +145,9 @@ static bool gate_read(struct machine *m, uint16_t selector, const struct descrip
     if (!descriptor_read(m, g->selector, VEC_GP, 0, &g->code))
         return false;
     attr = g->code.segment.attr;
-    return check_code(m, g->selector, &g->code, attr_is_code(attr) && attr_dpl(attr) <= vcpu_cpl(&m->cpu), g->offset);
+    dpl = attr_dpl(attr);
+    return check_code(m, g->selector, &g->code,
+                      attr_is_code(attr) && (call || (attr & ATTR_CONFORMING) ? dpl <= cpl : dpl == cpl), g->offset);
 }
 
 static bool code_target(struct machine *m, uint16_t selector, struct descriptor *d)
@@ -174,10 +174,8 @@ bool transfer_jump(struct machine *m, uint16_t selector, uint32_t eip, unsigned 
         transfer_commit(cpu, selector, &d.segment, cpl, eip);
         return true;
     }
-    if (!gate_read(m, selector, &d, &g))
+    if (!gate_read(m, selector, &d, false, &g))
         return false;
-    if (!(g.code.segment.attr & ATTR_CONFORMING) && attr_dpl(g.code.segment.attr) != cpl)
-        return refuse(m, VEC_GP, g.selector);
     transfer_commit(cpu, g.selector, &g.code.segment, cpl, g.offset);
     return true;
 }
@@ -222,7 +220,7 @@ bool transfer_call(struct machine *m, uint16_t selector, uint32_t eip, unsigned 
             return false;
         g.code = d;
     } else {
-        if (!gate_read(m, selector, &d, &g))
+        if (!gate_read(m, selector, &d, true, &g))
             return false;
         if (!(g.code.segment.attr & ATTR_CONFORMING) && attr_dpl(g.code.segment.attr) < cpl)
             return call_inward(m, &g, next);
