@@ -3,13 +3,15 @@
 #   make help      everything else
 # All output goes to build/. `make -j` is safe. CC=clang works for host and guest.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 NASM    ?= nasm
 LD      ?= ld
 B       := build
 
 CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -fPIE -D_GNU_SOURCE -Imachine -MMD -MP $(EXTRA_CFLAGS)
-NASMFLAGS := -f elf64 -g -F dwarf -w+all -w-reloc-rel-dword -w-reloc-abs-dword
+NASMFLAGS := -f elf64 -g -F dwarf -w+all
 LDLIBS  := -lZydis
 
 .DEFAULT_GOAL := help
@@ -44,18 +46,73 @@ doctor: $(B)/doctor ## what of this host the kit can use, and what to do about t
 -include $(B)/obj/machine/doctor.d
 
 # ---- guests: the tiny kernel ---------------------------------------------------------------------
+# One image holds the kernel and the user programs. The programs are linked among themselves first, their sections
+# get the prefix .user and their names become local, so that both halves may use the same source files (text.c).
+GUEST_CC     ?= $(CC)
+GUEST_CFLAGS := -m32 -march=i686 -std=c17 -O2 -g -Wall -Wextra -ffreestanding -fno-pic -fno-pie -fno-stack-protector \
+                -fcf-protection=none -mgeneral-regs-only -fno-asynchronous-unwind-tables -MMD -MP \
+                -Imachine -Iguests/kernel -Iguests/user -Iguests/compute
+guest_obj     = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(1))) $(patsubst %.asm,$(B)/%-asm.o,$(filter %.asm,$(1)))
+
+GUEST_USER_SRC   := $(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm \
+                    $(wildcard guests/bench/bench-user.c) $(wildcard guests/user/*.c guests/user/*.asm)
+GUEST_KERNEL_SRC := $(wildcard guests/kernel/*.c guests/kernel/*.asm guests/probes/*.c guests/probes/*.asm) \
+                    $(filter-out $(GUEST_USER_SRC),$(wildcard guests/bench/*.c guests/bench/*.asm))
+GUEST_USER_OBJ   := $(call guest_obj,$(GUEST_USER_SRC)) $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o
+GUEST_KERNEL_OBJ := $(call guest_obj,$(GUEST_KERNEL_SRC))
+
+$(B)/guests/%.o: guests/%.c | packages
+	@mkdir -p $(@D)
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
+
+$(B)/guests/%-asm.o: guests/%.asm $(B)/include/pc.inc | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -g -F dwarf -w+all -I$(B)/include/ -I$(<D)/ -MD $(@:.o=.d) -o $@ $<
+
+$(B)/include/pc.inc: machine/pc.h
+	@mkdir -p $(@D)
+	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
+
+$(B)/guests/user.o: $(GUEST_USER_OBJ)
+	$(LD) -m elf_i386 -r -o $@ $^
+	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
+
+# Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move
+# anything, for it stands at the end of the kernel's constants in a section of its own.
+SYMBOLS_C = awk 'BEGIN { print "\#include \"kernel.h\"\nconst struct symbol symbol_table[] = {" } \
+	$$2 ~ /[tT]/ && $$1 >= "c0000000" { printf "{ 0x%s, \"%s\" },\n", $$1, $$3 } END { print "{ ~0u, 0 } };" }'
+
+$(B)/guests/first.elf: $(GUEST_KERNEL_OBJ) $(B)/guests/user.o guests/kernel/kernel.ld
+	: | $(SYMBOLS_C) > $(B)/guests/no-symbols.c
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests/no-symbols.c -o $(B)/guests/no-symbols.o
+	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/no-symbols.o
+
+$(B)/guests/kernel.elf: $(B)/guests/first.elf
+	nm -n $< | $(SYMBOLS_C) > $(B)/guests/symbols.c
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests/symbols.c -o $(B)/guests/symbols.o
+	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/symbols.o
+
+QEMU_RUN = qemu-system-i386 -accel tcg -cpu max -display none -serial stdio -no-reboot \
+           -device isa-debug-exit,iobase=0xf4,iosize=1 -kernel
+
+.PHONY: run-qemu
+run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
+	$(QEMU_RUN) $< -append "$(APPEND)"
+
+-include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d)
 
 # ---- machine, VMMs -------------------------------------------------------------------------------
 # The shared PC is one archive; each VMM links it, and what it needs of machine/direct.
+host_obj     = $(patsubst %.c,$(B)/obj/%.o,$(filter %.c,$(1))) $(patsubst %.asm,$(B)/obj/%-asm.o,$(filter %.asm,$(1)))
 MACHINE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out machine/doctor.c,$(wildcard machine/*.c)))
-DIRECT_OBJ  := $(patsubst %,$(B)/obj/%.o,$(basename $(wildcard machine/direct/*.c machine/direct/*.asm)))
+DIRECT_OBJ  := $(call host_obj,$(wildcard machine/direct/*.c machine/direct/*.asm))
 TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
 
 $(B)/obj/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -c $< -o $@
 
-$(B)/obj/%.o: %.asm $(B)/include/offsets.inc | packages
+$(B)/obj/%-asm.o: %.asm $(B)/include/offsets.inc | packages
 	@mkdir -p $(@D)
 	$(NASM) $(NASMFLAGS) -I$(B)/include/ -MD $(@:.o=.d) -o $@ $<
 
@@ -77,8 +134,8 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
 BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
-TWIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard guests/compute/*.c)) $(B)/guests/compute/string-moves.o \
-              $(B)/guests/bench/nano-user.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
+TWIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard guests/compute/*.c)) $(B)/guests/compute/string-moves-asm.o \
+              $(B)/guests/bench/nano-user-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
 
 $(B)/quadbench: $(BENCH_OBJ)
 	$(CC) -pie -o $@ $^ -ljansson -lm
@@ -139,13 +196,9 @@ $(B)/tests/unit: $(UNIT_OBJ)
 $(B)/tests/unit-asan: $(ASAN_OBJ)
 	$(CC) -pie -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
 
-DIRECT_TEST := $(patsubst %,$(B)/obj/%.o,$(basename $(wildcard tests/direct/*.c tests/direct/*.asm)))
+DIRECT_TEST := $(call host_obj,$(wildcard tests/direct/*.c tests/direct/*.asm))
 
-$(B)/include/pc.inc: machine/pc.h
-	@mkdir -p $(@D)
-	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
-
-$(B)/obj/tests/direct/snippets.o: $(B)/include/pc.inc
+$(B)/obj/tests/direct/snippets-asm.o: $(B)/include/pc.inc
 
 $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)

@@ -44,8 +44,10 @@ int main(int argc, char **argv)
     static struct vm vm = { .name = "trap-emulate" };
     static struct direct direct;
     const char *why;
+    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM that relies on traps alone, and is wrong without");
 
-    cli_parse(&vm.options, vm.name, argc, argv);
+    if (status >= 0)
+        return status;
     why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
     if (why)
         return vm_cannot(&vm, why);

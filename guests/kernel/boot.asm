@@ -1,0 +1,63 @@
+; From the boot loader to main(). Multiboot leaves the processor in flat 32-bit protected mode, paging off, EAX =
+; magic, EBX = information. Here: a first page table, paging on, a jump to the high half.
+;
+;   physical                          linear
+;   0x00000000 .. 4 MiB               0xc0000000 ..    kernel, supervisor, global   (boot_table)
+;   0x00100000, this page alone       0x00100000       for the one jump             (boot_identity)
+
+%include "pc.inc"
+
+KERNEL_BASE     equ 0xc0000000
+PTE_KERNEL      equ 0x163       ; present, writable, accessed, dirty, global: the processor need not set anything
+PTE_PLAIN       equ 0x003
+CR0_PG_WP       equ 0x80010000
+CR4_PGE         equ 0x80
+
+extern main
+global kernel_pgdir, boot_stack_top
+
+section .boot progbits alloc exec nowrite align=4096
+bits 32
+        align   4
+        dd      MULTIBOOT_HEADER_MAGIC, 3, -(MULTIBOOT_HEADER_MAGIC + 3)        ; page-aligned modules, memory map
+
+global start
+start:  cli
+        mov     ebp, eax
+        mov     edi, boot_table - KERNEL_BASE
+        mov     eax, PTE_KERNEL
+        mov     ecx, 1024
+.table: stosd
+        add     eax, 4096
+        loop    .table
+        mov     dword [boot_identity - KERNEL_BASE + (0x100000 >> 12) * 4], 0x100000 | PTE_PLAIN
+        mov     dword [kernel_pgdir - KERNEL_BASE], boot_identity - KERNEL_BASE + PTE_PLAIN
+        mov     dword [kernel_pgdir - KERNEL_BASE + (KERNEL_BASE >> 22) * 4], boot_table - KERNEL_BASE + PTE_PLAIN
+        mov     eax, kernel_pgdir - KERNEL_BASE
+        mov     cr3, eax
+        mov     eax, CR4_PGE
+        mov     cr4, eax
+        mov     eax, cr0
+        or      eax, CR0_PG_WP
+        mov     cr0, eax
+        mov     eax, high
+        jmp     eax
+
+section .text
+bits 32
+high:   mov     dword [kernel_pgdir], 0         ; no identity any more
+        mov     eax, kernel_pgdir - KERNEL_BASE
+        mov     cr3, eax
+        mov     esp, boot_stack_top
+        push    ebx
+        push    ebp
+        call    main                            ; void main(uint32_t magic, uint32_t info); never returns
+
+section .bss nobits alloc noexec write align=4096
+kernel_pgdir:   resd 1024
+boot_table:     resd 1024
+boot_identity:  resd 1024
+boot_stack:     resb 16384
+boot_stack_top:
+
+section .note.GNU-stack noalloc noexec nowrite progbits

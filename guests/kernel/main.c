@@ -1,0 +1,66 @@
+/* The tiny kernel. main() is its table of contents. */
+#include "kernel.h"
+#include "multiboot.h"
+#include "ops.h"
+#include "process.h"
+
+extern const uint8_t user_start[];         /* the user address of process 1's first instruction */
+
+static char line[256];
+
+const char *command_line(void) { return line; }
+
+const char *option(const char *name)
+{
+    static char values[8][64];
+    static unsigned next;
+
+    return option_text(line, name, values[next++ % 8], sizeof values[0]);
+}
+
+uint32_t option_number(const char *name, uint32_t otherwise) { return option_value(line, name, otherwise); }
+
+static void options_init(const struct multiboot_info *info)
+{
+    const char *from = phys_to_virt(info->cmdline);
+
+    for (size_t i = 0; (info->flags & MULTIBOOT_CMDLINE) && from[i] && i + 1 < sizeof line; i++)
+        line[i] = from[i];
+}
+
+/* A program of the kernel's own, or process 1, which finds the user program itself. */
+static void run(void)
+{
+    const char *name = option("run");
+
+    if (!name)
+        report(0, 0);
+    for (const struct program *p = programs; p->name; p++)
+        if (strcmp(p->name, name) == 0)
+            p->main();
+    timer_init(option_number("hz", 100));
+    process_start((uint32_t)user_start);
+}
+
+void report(unsigned passed, unsigned failed)
+{
+    kprintf("DONE %u %u\n", passed, failed);
+    outb(PORT_DEBUG_EXIT, failed != 0);
+    halt_forever();
+}
+
+void main(uint32_t magic, uint32_t info_pa);
+void main(uint32_t magic, uint32_t info_pa)
+{
+    const struct multiboot_info *info = phys_to_virt(info_pa);
+
+    console_init();                     /* a voice first */
+    if (magic != MULTIBOOT_LOADER_MAGIC)
+        kernel_panic(NULL, "not started by a multiboot loader");
+    gdt_init();                         /* segments, TSS */
+    idt_init();                         /* traps */
+    memory_init(info, info_pa);         /* pages, the whole of RAM mapped */
+    options_init(info);                 /* the command line */
+    pic_init();                         /* interrupts: all masked */
+    run();                              /* what the command line names; timer and processes if it is a process */
+}

@@ -1,0 +1,13 @@
+/* The programs that run in the kernel itself. User programs are in guests/user/init.c. */
+#include "kernel.h"
+
+void probes_main(void) __attribute__((weak));
+void race_main(void) __attribute__((weak));
+void bench_main(void) __attribute__((weak));
+
+const struct program programs[] = {
+    { "probes", probes_main },          /* is every instruction right? */
+    { "race", race_main },              /* the story: a lost update */
+    { "bench", bench_main },            /* what does each operation cost? */
+    { NULL, NULL },
+};

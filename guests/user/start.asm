@@ -1,0 +1,24 @@
+; Where every process begins: user-linear 0x400000. Then the system calls: number in EAX, arguments in EBX, ECX.
+
+extern init
+global syscall2
+
+section .text.start
+bits 32
+global user_start
+user_start:
+        call    init                            ; void init(void); ends by the exit system call
+        ud2
+
+section .text
+; int32_t syscall2(uint32_t number, uint32_t a, uint32_t b);
+syscall2:
+        push    ebx
+        mov     eax, [esp + 8]
+        mov     ebx, [esp + 12]
+        mov     ecx, [esp + 16]
+        int     0x40
+        pop     ebx
+        ret
+
+section .note.GNU-stack noalloc noexec nowrite progbits
