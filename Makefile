@@ -208,8 +208,13 @@ $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/guest.ld | packa
 	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
+$(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
+	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
+
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf $(BAD_GUESTS) ## the tests (TESTS="unit unit-asan direct whole" picks)
-	@sh tests/check $(TESTS)
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct whole" picks)
+	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 -include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d)
