@@ -134,8 +134,8 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
 BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
-TWIN_OBJ   := $(patsubst %.c,$(B)/%.o,$(wildcard guests/compute/*.c)) $(B)/guests/compute/string-moves-asm.o \
-              $(B)/guests/bench/nano-user-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
+TWIN_OBJ    = $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
+              $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
 
 $(B)/quadbench: $(BENCH_OBJ)
 	$(CC) -pie -o $@ $^ -ljansson -lm
@@ -148,12 +148,12 @@ $(B)/obj/benchmarks/calibrate-loops.o: benchmarks/calibrate-loops.asm | packages
 	$(NASM) -f elf64 -g -F dwarf -w+all -o $@ $<
 
 # The guest's own compute objects, linked once more: compiled once, at the same addresses.
-$(B)/native-twin: $(TWIN_OBJ) benchmarks/native/twin.ld
+$(B)/native-twin: $$(TWIN_OBJ) benchmarks/native/twin.ld
 	$(LD) -m elf_i386 -T benchmarks/native/twin.ld -o $@ $(TWIN_OBJ)
 
 $(B)/guests/native/%.o: benchmarks/native/%.c | packages
 	@mkdir -p $(@D)
-	$(CC) $(GUEST_CFLAGS) -Iguests/user -c $< -o $@
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
 $(B)/guests/native/%.o: benchmarks/native/%.asm | packages
 	@mkdir -p $(@D)
@@ -176,7 +176,7 @@ UNIT_SRC   := $(wildcard tests/unit/*.c)
 BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(MACHINE_OBJ) $(BENCH_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
-UNIT_LIBS  := -lcheck -lsubunit -lpthread -lrt -ljansson -lm $(LDLIBS)
+UNIT_LIBS   = $$(pkg-config --libs check jansson) -lpthread -lm $(LDLIBS)
 BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))
 
 $(B)/tests/suites.h: $(UNIT_SRC)
