@@ -134,7 +134,7 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
 BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
-TWIN_OBJ    = $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
+TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
               $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
 
 $(B)/quadbench: $(BENCH_OBJ)
@@ -148,7 +148,7 @@ $(B)/obj/benchmarks/calibrate-loops.o: benchmarks/calibrate-loops.asm | packages
 	$(NASM) -f elf64 -g -F dwarf -w+all -o $@ $<
 
 # The guest's own compute objects, linked once more: compiled once, at the same addresses.
-$(B)/native-twin: $$(TWIN_OBJ) benchmarks/native/twin.ld
+$(B)/native-twin: $(TWIN_OBJ) benchmarks/native/twin.ld
 	$(LD) -m elf_i386 -T benchmarks/native/twin.ld -o $@ $(TWIN_OBJ)
 
 $(B)/guests/native/%.o: benchmarks/native/%.c | packages

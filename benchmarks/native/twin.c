@@ -2,13 +2,9 @@
  * that "native" means the same instructions at the same addresses, compiled once. `build/native-twin "run=compute
  * samples=5"` takes the command line that the guest takes. Next: guests/compute/compute.c, twin.ld. */
 #include <stdarg.h>
-#include <stdbool.h>
-#include <stddef.h>
-#include <stdint.h>
 
 #include "user.h"
 
-int compute_main(const char *args);
 int twin_main(const char *args);
 void linux_write(const char *text, uint32_t size);
 
@@ -17,65 +13,26 @@ void nano_null(uint32_t n);
 void nano_callret(uint32_t n);
 void nano_callind(uint32_t n);
 
-static char *put_number(char *to, uint32_t n, uint32_t base, int width)
-{
-    char digits[10];
-    int count = 0;
-    do
-        digits[count++] = "0123456789abcdef"[n % base];
-    while ((n /= base) || count < width);
-    while (count)
-        *to++ = digits[--count];
-    return to;
-}
+static int failed;
 
-/* As the guest's: %s %c %d %u %x %08x %%. One write per call, at most 255 characters. */
+/* The guest's, from guests/user/init.c, with Linux's system call under them. */
 void uprintf(const char *format, ...)
 {
-    char line[256], *to = line;
-    va_list ap;
-    va_start(ap, format);
-    for (const char *f = format; *f && to < line + sizeof line - 12; f++) {
-        if (*f != '%') {
-            *to++ = *f;
-            continue;
-        }
-        int width = 0;
-        for (f++; *f >= '0' && *f <= '9'; f++)
-            width = width * 10 + *f - '0';
-        int signed_value = 0;
-        switch (*f) {
-        case 's':
-            for (const char *s = va_arg(ap, const char *); *s && to < line + sizeof line - 12; s++)
-                *to++ = *s;
-            break;
-        case 'c': *to++ = (char)va_arg(ap, int); break;
-        case 'u': to = put_number(to, va_arg(ap, uint32_t), 10, width); break;
-        case 'x': to = put_number(to, va_arg(ap, uint32_t), 16, width > 8 ? 8 : width); break;
-        case 'd':
-            signed_value = va_arg(ap, int);
-            if (signed_value < 0)
-                *to++ = '-';
-            to = put_number(to, signed_value < 0 ? 0u - (uint32_t)signed_value : (uint32_t)signed_value, 10, width);
-            break;
-        default: *to++ = *f;
-        }
-    }
-    va_end(ap);
-    linux_write(line, (uint32_t)(to - line));
+    char line[256];
+    va_list args;
+
+    va_start(args, format);
+    linux_write(line, format_text(line, sizeof line, format, args));
+    va_end(args);
 }
 
-/* Is `word` in s? whole: and does it end there? */
-static bool has(const char *s, const char *word, bool whole)
+void verdict(const char *name, uint32_t want, uint32_t got)
 {
-    for (; *s; s++) {
-        size_t n = 0;
-        while (word[n] && s[n] == word[n])
-            n++;
-        if (!word[n] && (!whole || !s[n] || s[n] == ' '))
-            return true;
-    }
-    return false;
+    if (want == got)
+        uprintf("PROBE %s PASS\n", name);
+    else
+        uprintf("PROBE %s FAIL want=%08x got=%08x\n", name, want, got);
+    failed += want != got;
 }
 
 static uint32_t cycles_of(void (*loop)(uint32_t), uint32_t n)
@@ -88,15 +45,15 @@ static uint32_t cycles_of(void (*loop)(uint32_t), uint32_t n)
 /* The guest's nanobenchmarks that need no kernel, each sample less the null loop measured right before it. */
 static void bench(const char *args)
 {
-    static const struct { const char *name, *only; void (*loop)(uint32_t); } loops[] = {
-        { "null", "only=null", nano_null }, { "callret", "only=callret", nano_callret },
-        { "callind", "only=callind", nano_callind },
+    static const struct { const char *name; void (*loop)(uint32_t); } loops[] = {
+        { "null", nano_null }, { "callret", nano_callret }, { "callind", nano_callind },
     };
+    char only[32] = "";
     enum { N = 100000, SAMPLES = 5 };
-    for (unsigned i = 0; i < sizeof loops / sizeof loops[0]; i++)
-        for (int sample = -1; sample < SAMPLES; sample++) {
-            if (has(args, "only=", false) && !has(args, loops[i].only, true))
-                continue;
+
+    option_text(args, "only", only, sizeof only);
+    for (unsigned i = 0; i < sizeof loops / sizeof *loops; i++)
+        for (int sample = -1; sample < SAMPLES && (!*only || strcmp(only, loops[i].name) == 0); sample++) {
             uint32_t null = cycles_of(nano_null, N), took = cycles_of(loops[i].loop, N);
             if (i)
                 took = took > null ? took - null : 0;
@@ -107,12 +64,15 @@ static void bench(const char *args)
 
 int twin_main(const char *args)
 {
-    if (has(args, "run=compute", true))
-        return compute_main(args);
-    if (has(args, "run=bench", true)) {
+    char run[16] = "";
+
+    option_text(args, "run", run, sizeof run);
+    if (strcmp(run, "compute") == 0)
+        return compute_main(args) || failed;
+    if (strcmp(run, "bench") == 0) {
         bench(args);
         return 0;
     }
-    uprintf("native-twin: says run=compute or run=bench, with only= samples= cycles= as the guest has them\n");
+    uprintf("native-twin: takes run=compute or run=bench, with only= samples= cycles= as the guest has them\n");
     return 2;
 }
