@@ -135,8 +135,6 @@ static bool do_popf(struct machine *m, const struct insn *insn)
     stack_commit(cpu, &s);
     if (insn->opsize == 2)
         mask &= 0xffff;
-    else
-        cpu->eflags &= ~(uint32_t)FLAG_RF;
     cpu->eflags = (cpu->eflags & ~mask) | (value & mask) | FLAG_ONE;
     return true;
 }
@@ -195,6 +193,8 @@ static bool do_out(struct machine *m, const struct insn *insn)
     return true;
 }
 
+enum { REP_SLICE = 1024 };
+
 static void advance_index(struct vcpu *cpu, const struct insn *insn, unsigned reg, unsigned bytes)
 {
     uint32_t by = cpu->eflags & FLAG_DF ? -bytes : bytes;
@@ -208,8 +208,10 @@ static bool string_once(struct machine *m, const struct insn *insn, const struct
     uint16_t port = (uint16_t)m->cpu.gpr[EDX];
 
     if (in) {       /* the page is asked first: a value read from a port cannot be put back */
-        if (!memory_read_seg(m, mem->seg, offset, &value, mem->bytes) ||
-            !memory_write_seg(m, mem->seg, offset, &value, mem->bytes))
+        unsigned access = ACCESS_WRITE | (vcpu_cpl(&m->cpu) == 3 ? ACCESS_USER : 0);
+
+        if (!segment_check(&m->cpu, mem->seg, offset, mem->bytes, ACCESS_WRITE) ||
+            !memory_load(m, m->cpu.seg[mem->seg].base + offset, &value, mem->bytes, access))
             return false;
         value = bus_in(&m->bus, port, mem->bytes);
         return memory_write_seg(m, mem->seg, offset, &value, mem->bytes);
@@ -220,7 +222,8 @@ static bool string_once(struct machine *m, const struct insn *insn, const struct
     return true;
 }
 
-/* INS, OUTS with REP: ECX is right after every iteration, so that a fault in the middle is precise. */
+/* INS, OUTS with REP: ECX is right after every iteration, so that a fault in the middle is precise. Single steps
+ * stop after each one; a long REP stops now and then at the same EIP, for interrupts and the time limit. */
 static bool string_io(struct machine *m, const struct insn *insn, bool in)
 {
     struct vcpu *cpu = &m->cpu;
@@ -228,7 +231,11 @@ static bool string_io(struct machine *m, const struct insn *insn, bool in)
 
     if (!port_allowed(m, (uint16_t)cpu->gpr[EDX], mem->bytes))
         return false;
-    while (!insn->rep || register_read(cpu, ECX, insn->addrsize) != 0) {
+    for (unsigned done = 0; !insn->rep || register_read(cpu, ECX, insn->addrsize) != 0; done++) {
+        if (done == REP_SLICE || (done && cpu->eflags & FLAG_TF)) {
+            cpu->eip -= insn->length;
+            break;
+        }
         if (!string_once(m, insn, mem, in))
             return false;
         advance_index(cpu, insn, in ? EDI : ESI, mem->bytes);
@@ -531,13 +538,13 @@ static bool allowed(const struct vcpu *cpu, enum isa isa)
     }
 }
 
-/* The trap flag at the start of an instruction traps at its end, but INT clears it on the way and a load of
- * SS holds it back (Intel SDM vol. 3B 17.3.1.4). */
+/* The trap flag at the start of an instruction traps at its end, but an INT that is taken clears it on the way
+ * and a load of SS holds it back (Intel SDM vol. 3B 17.3.1.4). */
 static bool single_step(struct machine *m, const struct insn *insn, bool traced)
 {
     bool is_int = insn->isa == ISA_INT || insn->isa == ISA_INT3 || insn->isa == ISA_INTO;
 
-    if (!traced || is_int || m->cpu.shadow == SHADOW_MOV_SS)
+    if (!traced || (is_int && !(m->cpu.eflags & FLAG_TF)) || m->cpu.shadow == SHADOW_MOV_SS)
         return true;
     m->cpu.dr[6] |= 1 << 14;                            /* BS */
     return vcpu_raise(&m->cpu, VEC_DB);
@@ -554,6 +561,7 @@ bool emulate(struct machine *m, const struct insn *insn)
     if (!allowed(cpu, insn->isa))
         return vcpu_raise_error(cpu, VEC_GP, 0);
     cpu->shadow = SHADOW_NONE;
+    cpu->eflags &= ~(uint32_t)FLAG_RF;                  /* it lasts for one instruction */
     cpu->eip = at + insn->length;
     if (!handlers[insn->isa](m, insn)) {
         cpu->eip = at;

@@ -94,9 +94,9 @@ bool memory_peek(const struct machine *m, uint32_t gla, unsigned access, struct 
 }
 
 /* One piece that lies in one page. */
-static void copy_piece(const struct memory *mem, uint32_t gpa, uint8_t *host, unsigned bytes, unsigned access)
+static void copy_piece(const struct memory *mem, uint32_t gpa, uint8_t *host, unsigned bytes, bool store)
 {
-    if (access & ACCESS_WRITE) {
+    if (store) {
         if (in_ram(mem, gpa, bytes))
             memcpy(mem->ram + gpa, host, bytes);
     } else if (in_ram(mem, gpa, bytes)) {
@@ -107,7 +107,7 @@ static void copy_piece(const struct memory *mem, uint32_t gpa, uint8_t *host, un
 }
 
 /* At most two pages are touched: `bytes` <= 4096. */
-static bool copy(struct machine *m, uint32_t gla, uint8_t *host, unsigned bytes, unsigned access)
+static bool copy(struct machine *m, uint32_t gla, uint8_t *host, unsigned bytes, unsigned access, bool store)
 {
     unsigned head = PAGE_BYTES - (gla & ~PAGE_MASK);
     struct translation t[2];
@@ -118,20 +118,20 @@ static bool copy(struct machine *m, uint32_t gla, uint8_t *host, unsigned bytes,
         return false;
     if (head < bytes && !memory_walk(m, gla + head, access, &t[1]))
         return false;
-    copy_piece(&m->mem, t[0].gpa, host, head, access);
+    copy_piece(&m->mem, t[0].gpa, host, head, store);
     if (head < bytes)
-        copy_piece(&m->mem, t[1].gpa, host + head, bytes - head, access);
+        copy_piece(&m->mem, t[1].gpa, host + head, bytes - head, store);
     return true;
 }
 
 bool memory_load(struct machine *m, uint32_t gla, void *to, unsigned bytes, unsigned access)
 {
-    return copy(m, gla, to, bytes, access & ~(unsigned)ACCESS_WRITE);
+    return copy(m, gla, to, bytes, access, false);
 }
 
 bool memory_store(struct machine *m, uint32_t gla, const void *from, unsigned bytes, unsigned access)
 {
-    return copy(m, gla, (uint8_t *)(uintptr_t)from, bytes, access | ACCESS_WRITE);
+    return copy(m, gla, (uint8_t *)(uintptr_t)from, bytes, access | ACCESS_WRITE, true);
 }
 
 static unsigned current_privilege(const struct machine *m)

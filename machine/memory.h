@@ -49,7 +49,8 @@ bool memory_walk(struct machine *m, uint32_t gla, unsigned access, struct transl
 bool memory_peek(const struct machine *m, uint32_t gla, unsigned access, struct translation *out);
 
 /* Copy between the host and guest-linear memory, up to 4096 bytes. Every page is checked before the first
- * byte moves. False: a page fault is in m->cpu.fault. */
+ * byte moves. A load with ACCESS_WRITE is one before a store to the same place. False: a page fault is in
+ * m->cpu.fault. */
 bool memory_load(struct machine *m, uint32_t gla, void *to, unsigned bytes, unsigned access);
 bool memory_store(struct machine *m, uint32_t gla, const void *from, unsigned bytes, unsigned access);
 

@@ -8,7 +8,10 @@
 
 struct machine pc;
 
+char com1_output[64];
+
 static uint8_t ram[RAM_BYTES];
+static unsigned com1_count;
 
 static uint64_t host_now(void *ctx)
 {
@@ -19,7 +22,8 @@ static uint64_t host_now(void *ctx)
 static void host_put(void *ctx, uint8_t byte)
 {
     (void)ctx;
-    (void)byte;
+    ck_assert_uint_lt(com1_count, sizeof com1_output - 1);
+    com1_output[com1_count++] = (char)byte;
 }
 
 static int host_get(void *ctx)
@@ -98,6 +102,8 @@ void fixture_setup(void)
 
     memset(&pc, 0, sizeof pc);
     memset(ram, 0, sizeof ram);
+    memset(com1_output, 0, sizeof com1_output);
+    com1_count = 0;
     pc.mem = (struct memory){ ram, sizeof ram };
     bus_init(&pc.bus, host);
     set_tables();

@@ -53,6 +53,8 @@ bool run_bytes(const void *bytes, size_t n);
 /* The operation failed with exactly this exception; `error` -1: without an error code. */
 void expect_fault(bool ok, unsigned vector, int error, const char *what);
 
+extern char com1_output[64];            /* what the guest wrote to the serial port, NUL-terminated */
+
 void raise_irq0(void);                  /* an 8259 with vectors 0x20…, everything unmasked, request 0 pending */
 
 #define COUNT_OF(table) ((int)(sizeof (table) / sizeof (table)[0]))
