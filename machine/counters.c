@@ -67,6 +67,7 @@ bool counters_write(const struct counters *c, const char *vmm, const char *path)
     print_emulated(f, c);
     print_numbered(f, "events", c->events, 256);
     print_numbered(f, "hypercalls", c->hypercalls, HYPERCALLS_MAX);
+    fprintf(f, "  \"timer\": {\"lost\": %" PRIu64 "},\n", c->timer_ticks_lost);
     fprintf(f, "  \"shadow\": {\"mapped\": %" PRIu64 ", \"flushed\": %" PRIu64 "},\n", c->pages_shadowed,
             c->pages_flushed);
     fprintf(f, "  \"blocks\": {\"translated\": %" PRIu64 ", \"chained\": %" PRIu64 ", \"invalidated\": %" PRIu64

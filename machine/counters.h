@@ -16,6 +16,7 @@ struct counters {
     uint64_t pages_shadowed, pages_flushed;
     uint64_t blocks_translated, blocks_chained, blocks_invalidated;
     uint64_t hypercalls[HYPERCALLS_MAX];
+    uint64_t timer_ticks_lost;          /* beyond one second of debt: see pit.h */
 };
 
 /* Write them as one JSON object to `path`. False: errno tells why. */

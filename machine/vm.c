@@ -80,6 +80,7 @@ int vm_finish(struct vm *vm)
         fprintf(stderr, "%s: %s\n", vm->name, m->why);
         dump_machine(stderr, m, &vm->symbols);
     }
+    m->counters.timer_ticks_lost = m->bus.pit.lost;
     if (vm->options.counters && !counters_write(&m->counters, vm->name, vm->options.counters)) {
         fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, vm->options.counters, strerror(errno));
         return EXIT_USAGE;
