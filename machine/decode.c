@@ -137,8 +137,10 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
     if (available > INSN_MAX)
         available = INSN_MAX;
     status = ZydisDecoderDecodeFull(decoder(wide), bytes, available, &z, zop);
+    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || (status == ZYDIS_STATUS_NO_MORE_DATA && available == INSN_MAX))
+        return DECODE_TOO_LONG;
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
-        return available < INSN_MAX ? DECODE_TRUNCATED : DECODE_INVALID;
+        return DECODE_TRUNCATED;
     if (ZYAN_FAILED(status))
         return DECODE_INVALID;
     *out = (struct insn){
@@ -194,6 +196,8 @@ static bool fetch_and_decode(struct machine *m, struct insn *out)
             return false;
         result = decode(bytes, INSN_MAX, wide, out);
     }
+    if (result == DECODE_TOO_LONG)
+        return vcpu_raise_error(cpu, VEC_GP, 0);
     if (result != DECODED)
         return vcpu_raise(cpu, VEC_UD);
     m->decoded.gla[gla % DECODE_CACHE] = gla;

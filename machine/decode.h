@@ -61,9 +61,10 @@ struct decode_cache {
     struct insn insn[DECODE_CACHE];     /* length 0: empty */
 };
 
-enum decoded { DECODED, DECODE_TRUNCATED, DECODE_INVALID };
+enum decoded { DECODED, DECODE_TRUNCATED, DECODE_INVALID, DECODE_TOO_LONG };
 
-/* Decode at most `available` bytes; `wide` is CS.D. Truncated: more bytes are needed. */
+/* Decode at most `available` bytes; `wide` is CS.D. Truncated: more bytes are needed. Too long: no instruction has
+ * more than INSN_MAX (#GP, where invalid is #UD). */
 enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct insn *out);
 
 /* Fetch and decode the instruction at the guest's CS:EIP. False: #PF, #GP or #UD is in m->cpu.fault. */
