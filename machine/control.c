@@ -96,7 +96,7 @@ bool debug_write(struct machine *m, unsigned reg, uint32_t value)
     if (reg == 6)
         value = (value & 0xe00f) | 0xffff0ff0;
     if (reg == 7)
-        value = (value & 0xffff2fff) | 0x400;
+        value = (value & 0xffff27ff) | 0x400;
     m->cpu.dr[reg] = value;
     return true;
 }
