@@ -63,12 +63,23 @@ void vm_idle(struct vm *vm)
     vm_tick(vm);
 }
 
-void vm_trace(const struct vm *vm, const char *what)
+void vm_trace(struct vm *vm, const char *what, bool emulated)
 {
-    if (vm->options.trace != TRACE_EXITS)
+    vm->last[vm->exits++ % VM_LAST_EXITS] = (struct vm_exit){ what, vm->machine.cpu.eip };
+    if (vm->options.trace != TRACE_EXITS && !(vm->options.trace == TRACE_INSNS && emulated))
         return;
     fprintf(stderr, "%-10s ", what);
     dump_place(stderr, &vm->machine, &vm->symbols);
+}
+
+static void print_last_exits(const struct vm *vm)
+{
+    uint64_t first = vm->exits < VM_LAST_EXITS ? 0 : vm->exits - VM_LAST_EXITS;
+
+    fputs("  last exits:", stderr);
+    for (uint64_t i = first; i < vm->exits; i++)
+        fprintf(stderr, " %s@%08x", vm->last[i % VM_LAST_EXITS].what, vm->last[i % VM_LAST_EXITS].eip);
+    fputs(vm->exits ? "\n" : " none\n", stderr);
 }
 
 int vm_finish(struct vm *vm)
@@ -79,6 +90,7 @@ int vm_finish(struct vm *vm)
     if (m->stopped) {
         fprintf(stderr, "%s: %s\n", vm->name, m->why);
         dump_machine(stderr, m, &vm->symbols);
+        print_last_exits(vm);
     }
     m->counters.timer_ticks_lost = m->bus.pit.lost;
     if (vm->options.counters && !counters_write(&m->counters, vm->name, vm->options.counters)) {
@@ -92,4 +104,10 @@ int vm_cannot(const struct vm *vm, const char *why)
 {
     fprintf(stderr, "%s: this host cannot run it: %s (`make doctor` tells more)\n", vm->name, why);
     return EXIT_HOST;
+}
+
+int vm_refuse(const struct vm *vm, const char *why)
+{
+    fprintf(stderr, "%s: %s\n", vm->name, why);
+    return EXIT_USAGE;
 }

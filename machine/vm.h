@@ -11,6 +11,10 @@
 #include "machine.h"
 #include "symbols.h"
 
+enum { VM_LAST_EXITS = 8 };
+
+struct vm_exit { const char *what; uint32_t eip; };
+
 struct vm {
     struct machine machine;
     struct console console;
@@ -18,6 +22,8 @@ struct vm {
     struct options options;
     const char *name;           /* "trap-emulate" */
     uint64_t timeout_at;        /* ns, UINT64_MAX: never */
+    struct vm_exit last[VM_LAST_EXITS];
+    uint64_t exits;             /* so many in all; the last few are kept for a dump */
 };
 
 /* The guest's kernel, command line and module into RAM, which is there already; devices and processor reset.
@@ -36,11 +42,15 @@ void vm_tick(struct vm *vm);
 /* HLT: sleep until something happens. Without interrupts nothing can, and the machine is stopped. */
 void vm_idle(struct vm *vm);
 
-/* One line of --trace=exits: what made the guest stop, and where. */
-void vm_trace(const struct vm *vm, const char *what);
+/* The guest stopped at EIP because of `what`: remember it, and print a line if --trace asks for all exits or, of those
+ * that end in an emulated instruction, for these. */
+void vm_trace(struct vm *vm, const char *what, bool emulated);
 
 /* Say why the guest ended, with a register dump if it crashed; write the counters. Returns the exit status. */
 int vm_finish(struct vm *vm);
+
+/* An option that this VMM does not have: say so. Returns EXIT_USAGE. */
+int vm_refuse(const struct vm *vm, const char *why);
 
 /* This host cannot run this VMM: say why. Returns EXIT_HOST. */
 int vm_cannot(const struct vm *vm, const char *why);

@@ -22,12 +22,12 @@ static void run(struct vm *vm, struct direct *direct)
         }
         switch (direct_run(direct, vm_deadline(vm))) {
         case DIRECT_SENSITIVE:
-            vm_trace(vm, "emulate");
+            vm_trace(vm, "emulate", true);
             if (!emulate(m, &direct->insn))
                 event_exception(m);
             break;
         case DIRECT_EXCEPTION:
-            vm_trace(vm, "exception");
+            vm_trace(vm, "exception", false);
             event_exception(m);
             break;
         case DIRECT_INTERRUPTED:
@@ -48,6 +48,8 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (vm.options.trace == TRACE_BLOCKS)
+        return vm_refuse(&vm, "--trace=blocks: this VMM translates no blocks; ask for exits or insns");
     why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
     if (why)
         return vm_cannot(&vm, why);
