@@ -37,7 +37,8 @@ static bool look_at_tools(void)
 int main(int argc, char **argv)
 {
     struct host_report reports[HOST_FACTS];
-    bool all = true;
+    const struct host_report *lacks;
+    bool tools;
 
     host_look(reports);
     if (argc > 1 && !strcmp(argv[1], "--conditions")) {
@@ -47,11 +48,10 @@ int main(int argc, char **argv)
         return 0;
     }
     line("processor", true, false, host_cpu_maker());
-    for (unsigned i = 0; i < HOST_FACTS; i++) {
+    for (unsigned i = 0; i < HOST_FACTS; i++)
         line(reports[i].name, reports[i].found, reports[i].needed, reports[i].what);
-        all &= reports[i].found || !reports[i].needed;
-    }
-    all &= look_at_tools();
-    puts(all ? "All that is needed is here." : "Something needed is MISSING: see above.");
-    return !all;
+    tools = look_at_tools();
+    lacks = host_missing(reports);
+    printf("\ntrap-emulate %s%s\n", lacks ? "does not run here: " : "runs here.", lacks ? lacks->what : "");
+    return lacks || !tools;
 }
