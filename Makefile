@@ -167,7 +167,7 @@ bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B
 compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
 	$(B)/quadbench --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
--include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d
+-include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d $(B)/guests/native/twin.d
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a

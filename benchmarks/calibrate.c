@@ -68,7 +68,7 @@ static uint64_t system_calls(uint32_t n)
     return __rdtsc() - start;
 }
 
-/* Pages of a memfd over a reserved range, as shadow pages are mapped; two apart, so that Linux cannot merge them. */
+/* Pages of a memfd over a reserved range, as shadow pages are mapped; two apart: Linux cannot merge them. */
 static uint64_t mappings(uint32_t n)
 {
     static int memory = -1;

@@ -119,8 +119,8 @@ static void write_costs(FILE *f, const char *title, const char *workload_list, b
         return;
     fprintf(f, "\n## %s\n\n", title);
     if (published)
-        fprintf(f, "Published: cycles of Adams and Agesen, ASPLOS 2006, on a 3.8 GHz Pentium 4; BT is VMware's software "
-                   "VMM, VT its hardware VMM without nested paging.\n\n");
+        fprintf(f, "Published: cycles of Adams and Agesen, ASPLOS 2006, on a 3.8 GHz Pentium 4; BT is VMware's "
+                   "software VMM, VT its hardware VMM without nested paging.\n\n");
     fprintf(f, "| benchmark |");
     for (int e = 1; engines[e].name; e++)
         fprintf(f, " %s |", engines[e].name);
@@ -264,7 +264,8 @@ void write_report(const json_t *facts)
     FILE *f = create(OUT "report.md");
     const char *key;
     json_t *value;
-    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range; time-stamp cycles, %.3f GHz.\n", tsc_ghz);
+    fprintf(f, "# The comparison\n\nMedian ± half the interquartile range; time-stamp cycles, %.3f GHz.\n",
+            tsc_ghz);
     write_correctness(f);
     write_costs(f, "Boot", "boot", false);
     write_costs(f, "Cost of one operation", "bench-user", true);

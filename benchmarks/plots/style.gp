@@ -1,8 +1,9 @@
-# What both plots share: rows of labels, one mark and colour per engine (Okabe and Ito's palette, which colour-blind
-# readers can tell apart). The script sets name, caption and xaxis. Block 0 of the data: labels; the others: engines.
+# What both plots share: rows of labels, one mark and colour per engine (Okabe and Ito's palette, which
+# colour-blind readers can tell apart). The script sets name, caption and xaxis. Block 0 of the data has the
+# labels, each other one an engine, whose number (column 6) keeps its colour when another is left out.
 stats name . ".dat" using 1 nooutput
 engines = int(STATS_blocks) - 1
-array number[12]                                    # of each block's engine: its colour stays when another is left out
+array number[12]
 do for [i = 1 : engines] {
     stats name . ".dat" index i using 6 nooutput
     number[i] = int(STATS_min)
