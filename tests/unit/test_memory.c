@@ -121,10 +121,14 @@ START_TEST(walk_tells_rights)
     ck_assert_uint_eq(t.flags & (PTE_P | PTE_W | PTE_U | PTE_D | PTE_G), PTE_P | PTE_U);    /* no CR4.PGE: not global */
     pc.cpu.cr4 |= CR4_PGE;
     ck_assert(memory_walk(&pc, DATA_AT, U, &t));
-    ck_assert_uint_eq(t.flags & (PTE_W | PTE_U | PTE_G), PTE_U | PTE_G);
+    ck_assert_uint_eq(t.flags & (PTE_W | PTE_U | PTE_D | PTE_G), PTE_U | PTE_G);
+    pc.cpu.cr0 &= ~(uint32_t)CR0_WP;                    /* the kernel writes: what it got is not for the user */
+    ck_assert(memory_walk(&pc, DATA_AT, W, &t));
+    ck_assert_uint_eq(t.flags & (PTE_W | PTE_U | PTE_D), PTE_W | PTE_D);
     pc.cpu.cr0 &= ~CR0_PG;
     ck_assert(memory_walk(&pc, 0xfedcba98, W | U, &t));
     ck_assert_uint_eq(t.gpa, 0xfedcba98);
+    ck_assert_uint_eq(t.flags, PTE_P | PTE_W | PTE_U | PTE_D | PTE_G);
 }
 END_TEST
 
@@ -153,6 +157,9 @@ START_TEST(physical_accesses)
     ck_assert_uint_eq(memory_read(mem, 0x103, 1), 0x44);
     memory_write(mem, 0x101, 1, 0xffffffee);
     ck_assert_uint_eq(memory_read(mem, 0x100, 4), 0x4433ee11);
+    memory_write(mem, RAM_BYTES - 4, 4, 0x12345678);
+    ck_assert_uint_eq(memory_read(mem, RAM_BYTES - 4, 4), 0x12345678);
+    ck_assert_uint_eq(memory_read(mem, RAM_BYTES - 3, 4), 0xffffffff);
     /* beyond RAM nothing answers */
     memory_write(mem, RAM_BYTES, 4, 0);
     ck_assert_uint_eq(memory_read(mem, RAM_BYTES, 4), 0xffffffff);
@@ -200,6 +207,9 @@ START_TEST(copy_second_page_faults)
     expect_fault(memory_store(&pc, 0x20ffc, bytes, 8, U), VEC_PF, 6, "store");
     ck_assert_uint_eq(pc.cpu.fault.cr2, 0x21000);
     ck_assert_uint_eq(peek(0x20ffc), 0xcafecafe);
+    ck_assert(memory_load(&pc, 0x20ffc, in, 4, R));     /* ends with its page: the next is not asked */
+    ck_assert_uint_eq(in[0], 0xfe);
+    in[0] = 9;
     expect_fault(memory_load(&pc, 0x20ffc, in, 8, R), VEC_PF, 0, "load");
     ck_assert_uint_eq(in[0], 9);
     set_pte(0x21000, 0x21000 | PTE_P | PTE_U);

@@ -130,6 +130,10 @@ START_TEST(table_pages)
     set_descriptor(SPARE | 3, 0, 0xfffff, A_DATA | A_DPL3);
     set_pte(GDT_AT, GDT_AT | PTE_P);
     expect_fault(segment_load(&pc, DS, SPARE | 3), VEC_PF, 3, "accessed bit on a read-only page");
+    expect_fault(segment_load(&pc, SS, SPARE | 3), VEC_PF, 3, "the same for SS");
+    set_descriptor(SPARE + 8, TSS_AT, 0x67, 0x089);
+    expect_fault(segment_load_task(&pc, SPARE + 8), VEC_PF, 3, "busy bit on a read-only page");
+    ck_assert_uint_eq(pc.cpu.tr.selector, TSS_SEL);
     set_descriptor(SPARE | 3, 0, 0xfffff, A_DATA | A_DPL3 | ATTR_ACCESSED);
     ck_assert(segment_load(&pc, DS, SPARE | 3));
 }
@@ -322,6 +326,7 @@ static const struct {
     { "null, written", 0, 0, 0, 1, ACCESS_WRITE, false },
     { "expand-down: at the limit", 0x497, 0xfff, 0xfff, 1, ACCESS_READ, false },
     { "expand-down: above the limit", 0x497, 0xfff, 0x1000, 4, ACCESS_WRITE, true },
+    { "expand-down: one byte above the limit", 0x497, 0xfff, 0x1000, 1, ACCESS_READ, true },
     { "expand-down: below the limit", 0x497, 0xfff, 0x10, 4, ACCESS_WRITE, false },
     { "expand-down: top of 4 GiB", 0x497, 0xfff, 0xfffffffc, 4, ACCESS_WRITE, true },
     { "expand-down: wraps", 0x497, 0xfff, 0xfffffffe, 4, ACCESS_WRITE, false },
