@@ -6,6 +6,7 @@
 #include "ops.h"
 
 enum { PROCESSES = 16, KERNEL_ENTRIES = 256, FLAGS_USER = 0x202 };
+enum { PTE_USER_TEXT = PTE_P | PTE_U | PTE_A | PTE_D, PTE_USER_DATA = PTE_USER_TEXT | PTE_W };  /* born accessed */
 
 enum state { FREE, RUNNABLE, SLEEPING, WAITING, ZOMBIE };
 
@@ -39,7 +40,7 @@ static void copy_page(uint32_t *pgdir, uint32_t va, const void *from)
     uint32_t pa = page_alloc();
 
     memcpy(phys_to_virt(pa), from, PAGE);
-    map_page(pgdir, va, pa, PTE_P | PTE_W | PTE_U);
+    map_page(pgdir, va, pa, PTE_USER_DATA);
 }
 
 static uint32_t *new_space(void)
@@ -57,11 +58,11 @@ static uint32_t *first_space(uint32_t *brk)
 
     for (const uint8_t *p = user_image; p < user_image_end; p += PAGE, va += PAGE) {
         if (p < user_text_end)
-            map_page(pgdir, va, virt_to_phys(p), PTE_P | PTE_U);
+            map_page(pgdir, va, virt_to_phys(p), PTE_USER_TEXT);
         else
             copy_page(pgdir, va, p);
     }
-    map_page(pgdir, USER_STACK - PAGE, page_alloc(), PTE_P | PTE_W | PTE_U);
+    map_page(pgdir, USER_STACK - PAGE, page_alloc(), PTE_USER_DATA);
     *brk = va;
     return pgdir;
 }
@@ -81,7 +82,7 @@ static void for_user_pages(uint32_t *pgdir, void (*what)(uint32_t *to, uint32_t 
 static void fork_page(uint32_t *to, uint32_t va, uint32_t pte)
 {
     if (is_shared(pte & ~(PAGE - 1)))
-        map_page(to, va, pte & ~(PAGE - 1), PTE_P | PTE_U);
+        map_page(to, va, pte & ~(PAGE - 1), PTE_USER_TEXT);
     else
         copy_page(to, va, phys_to_virt(pte & ~(PAGE - 1)));
 }
@@ -206,6 +207,9 @@ void process_exit(int status)
 {
     if (current->pid == 1)
         report(status < 0 ? 0 : (unsigned)status >> 8, status < 0 ? 1 : (unsigned)status & 0xff);
+    for (struct process *p = table; p < table + PROCESSES; p++)
+        if (p->parent == current->pid)
+            p->parent = 1;              /* orphans, ended or not, are for process 1 to wait for */
     current->status = status;
     current->state = ZOMBIE;
     for (struct process *p = table; p < table + PROCESSES; p++)
@@ -259,20 +263,21 @@ int32_t process_brk(uint32_t bytes)
     if (new < old || new > USER_STACK - 16 * PAGE)
         return -1;
     for (uint32_t va = (old + PAGE - 1) & ~(PAGE - 1); va < new; va += PAGE)
-        map_page(current->pgdir, va, page_alloc(), PTE_P | PTE_W | PTE_U);
+        map_page(current->pgdir, va, page_alloc(), PTE_USER_DATA);
     current->brk = new;
     return (int32_t)old;
 }
 
-/* Is every byte the process's own? */
-bool process_owns(uint32_t va, uint32_t bytes)
+/* Is every byte the process's own, with these rights? The kernel itself would fault on read-only text: CR0.WP is on. */
+bool process_owns(uint32_t va, uint32_t bytes, uint32_t rights)
 {
+    rights |= PTE_P | PTE_U;
     if (bytes > USER_STACK || va > USER_STACK - bytes)
         return false;
     for (uint32_t page = va & ~(PAGE - 1); page < va + bytes; page += PAGE) {
         uint32_t *pte = pte_of(current->pgdir, page);
 
-        if (!pte || (*pte & (PTE_P | PTE_U)) != (PTE_P | PTE_U))
+        if (!pte || (*pte & rights) != rights)
             return false;
     }
     return true;

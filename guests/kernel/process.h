@@ -18,7 +18,7 @@ int process_wait(int *status);
 void process_sleep(uint32_t how_long);          /* ticks */
 int process_pid(void);
 int32_t process_brk(uint32_t bytes);
-bool process_owns(uint32_t va, uint32_t bytes);
+bool process_owns(uint32_t va, uint32_t bytes, uint32_t rights);    /* PTE_W to write there, 0 to read */
 
 int32_t system_call(struct trapframe *f);         /* in syscall.c */
 

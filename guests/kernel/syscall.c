@@ -6,7 +6,7 @@
 
 static int32_t sys_write(uint32_t text, uint32_t bytes)
 {
-    if (!process_owns(text, bytes))
+    if (!process_owns(text, bytes, 0))
         return -1;
     console_write((const char *)text, bytes);
     return (int32_t)bytes;
@@ -16,7 +16,7 @@ static int32_t sys_wait(uint32_t status)
 {
     int value, pid;
 
-    if (!process_owns(status, sizeof value))
+    if (!process_owns(status, sizeof value, PTE_W))
         return -1;
     pid = process_wait(&value);
     if (pid >= 0)
@@ -36,7 +36,7 @@ static int32_t sys_options(uint32_t to, uint32_t bytes)
     const char *line = command_line();
     size_t n = strlen(line) + 1;
 
-    if (n > bytes || !process_owns(to, bytes))
+    if (n > bytes || !process_owns(to, bytes, PTE_W))
         return -1;
     memcpy((char *)to, line, n);
     return (int32_t)n;

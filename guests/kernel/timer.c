@@ -42,10 +42,12 @@ void pic_eoi(unsigned irq)
 
 void timer_init(uint32_t hz)
 {
-    uint32_t count = (PIT_HZ + hz / 2) / hz;
+    uint32_t count = hz ? (PIT_HZ + hz / 2) / hz : 0;
 
     if (count > 0xffff)
         count = 0;                      /* 65536: 18.2 Hz, the slowest */
+    else if (count < 2)
+        count = 2;                      /* the fastest that this mode counts */
     outb(PORT_PIT_CONTROL, PIT_RATE_GENERATOR);
     outb(PORT_PIT_COUNTER0, count & 0xff);
     outb(PORT_PIT_COUNTER0, count >> 8);
