@@ -2,14 +2,12 @@
 %define ENTRY_ASM
 %include "probe.inc"
 
-section .bss
+section .bss align=4096
 global scratch
-alignb 4096
 scratch: resb 4096              ; writable, executable; for whatever a probe likes
 kept_esp: resd 1
 
-section .data
-align 4
+section .data align=4
     dw 0
 gdtr: dw 40 * 8 - 1
     dd gdt
@@ -111,7 +109,7 @@ copy_words:
     ret
 
 ; Makes IRQ 4 pending, by the UART's transmitter: it is empty, and from now on says so. IF = 0, or the interrupt
-; comes inside. Gives up after 65,536 looks at the transmitter and at the PIC; changes EAX, ECX, EDX.
+; comes inside. Gives up after 65,536 looks at the transmitter, 64 at the PIC; changes EAX, ECX, EDX.
 global arm_irq
 arm_irq:
     mov dword [armed], 1
@@ -133,7 +131,7 @@ arm_irq:
     out dx, al
     mov al, 0x0a
     out 0x20, al                ; the PIC's port shows its requests
-    mov ecx, 0x10000
+    mov ecx, 64
 .wait:
     in al, 0x20
     test al, 0x10

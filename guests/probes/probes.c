@@ -13,7 +13,8 @@ enum {
     PAGE_P = 1, PAGE_W = 2, PAGE_U = 4, VECTOR_DB = 1, VECTOR_PF = 14, STEPS_MAX = 7,
 };
 
-extern const struct probe sensitive_probes[];
+extern const struct probe sensitive_probes[], privileged_probes[], exception_probes[], user_probes[],
+    interrupt_probes[];
 
 /* What the hook tells a probe, and what a probe asks of the hook. */
 struct trapframe seen;                      /* the last trap's frame; seen_top: the address behind it */
@@ -21,7 +22,7 @@ uint32_t seen_top, seen_cr2;
 uint32_t resume_at;                         /* not 0: where in ring 0 the next trap goes on, once */
 uint32_t pass_vector;                       /* a vector to note in `trace` and to return from */
 uint32_t trace;                             /* one hex digit each: where, as in a fault's digest */
-uint32_t armed, irqs, irq_order, hold_eoi;  /* interrupts; one hex digit each: the line */
+uint32_t armed, irqs, irq_order, irq_eip, hold_eoi;  /* interrupts; one hex digit each: the line */
 
 uint32_t *user_ptes;                        /* of U_CODE and the pages behind it */
 static uint32_t kept_ptes[U_PAGES], kept_cr0;
@@ -51,6 +52,7 @@ static bool finish(struct trapframe *f, uint32_t got)
 static bool interrupt(const struct trapframe *f)
 {
     irqs++;
+    irq_eip = f->eip;
     irq_order = irq_order << 4 | (f->vector - IRQ_BASE);
     if (f->vector == IRQ_BASE + IRQ_COM1)
         inb(PORT_COM1 + 2);                 /* reading what it is takes the request back */
@@ -110,11 +112,10 @@ static void keep_state(void)
 
 static void reset_interrupts(void)
 {
-    outb(PORT_PIC1_DATA, 0xff);
     outb(PORT_COM1 + 1, 0);
     inb(PORT_COM1 + 2);
     outb(PORT_PIT_CONTROL, 0x30);           /* mode 0 and no count: silent */
-    outb(PORT_PIC1_COMMAND, 0x20);
+    pic_init();                             /* all masked, and forgets what it has seen */
     armed = irqs = irq_order = hold_eoi = 0;
 }
 
@@ -160,7 +161,7 @@ static bool check(const struct probe *p)
 void probes_main(void)
 {
     static const struct probe *const tables[] = {
-        sensitive_probes,
+        sensitive_probes, privileged_probes, exception_probes, user_probes, interrupt_probes,
     };
     const char *option_only = option("only");
     static char only[64];
@@ -169,6 +170,7 @@ void probes_main(void)
     for (unsigned i = 0; option_only && option_only[i] && i < sizeof only - 1; i++)
         only[i] = option_only[i];
     keep_state();
+    reset_interrupts();                     /* of what the firmware left */
     trap_hook = hook;
     for (unsigned t = 0; t < sizeof tables / sizeof tables[0]; t++)
         for (const struct probe *p = tables[t]; p->name; p++)

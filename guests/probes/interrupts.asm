@@ -1,0 +1,357 @@
+; Interrupts: when they come and when not, in which order; and code that changes or reads itself. The UART says that
+; its transmitter is empty (IRQ 4, arm_irq in entry.asm), so that almost none of this asks a clock. See probe.inc.
+%include "probe.inc"
+
+table interrupt_probes
+
+; ---- when they come --------------------------------------------------------------------------------------------
+%macro window 0                             ; interrupts on for a moment
+    sti
+    nop
+    nop
+    cli
+%endmacro
+
+probe "cli-holds-interrupts", 0
+    call arm_irq
+    nop
+    mov eax, [irqs]
+
+probe "cli-ends-window", 0x14
+    call arm_irq
+    window
+    call arm_irq
+    mov eax, [irqs]
+    shl eax, 4
+    or eax, [irq_order]
+
+probe "sti-delivers-pending", 4
+    call arm_irq
+    window
+    mov eax, [irq_order]
+
+probe "sti-shadow", 0                       ; one instruction later, not at once
+    call arm_irq
+    sti
+    nop
+.next:
+    nop
+    cli
+    mov eax, [irq_eip]
+    sub eax, .next
+
+probe "sti-cli", 0                          ; CLI in the shadow: none comes
+    call arm_irq
+    sti
+    cli
+    nop
+    mov eax, [irqs]
+
+probe "sti-interrupts-while-on", 4          ; pending when interrupts are on already
+    sti
+    call arm_irq
+    cli
+    mov eax, [irq_order]
+
+probe "hlt-wakes", 4
+    call arm_irq
+    sti
+    hlt
+    cli
+    mov eax, [irq_order]
+
+probe "popf-no-shadow", 0                   ; what POPF opens is open at once
+    call arm_irq
+    push FLAG_IF | 2
+    popfd
+.next:
+    nop
+    cli
+    mov eax, [irq_eip]
+    sub eax, .next
+
+probe "iret-delivers-pending", 0            ; before the first instruction behind IRET
+    call arm_irq
+    push FLAG_IF | 2
+    push K_CODE
+    push .next
+    iretd
+.next:
+    nop
+    cli
+    mov eax, [irq_eip]
+    sub eax, .next
+
+probe "irq-frame-if", FLAG_IF
+    call arm_irq
+    window
+    mov eax, SEEN_EFLAGS
+    and eax, FLAG_IF
+
+probe "irq-user", U_CODE                    ; ring 3 is interrupted before it has done anything
+    call arm_irq
+    resume .there
+    user
+    inc eax
+    int SOFT
+.there:
+    mov eax, [irq_eip]
+    in_kernel
+
+probe "irq-user-if-clear", 0                ; not even there while IF is 0
+    call arm_irq
+    resume .there
+    user 2
+    nop
+    int SOFT
+.there:
+    mov eax, [irqs]
+    in_kernel
+
+probe "irq-user-sti-iopl-3", 3              ; STI; INC; then it comes
+    call arm_irq
+    resume .there
+    user 2 | IOPL3
+    inc ecx
+    sti
+    inc ecx
+    nop
+    int SOFT
+.there:
+    mov eax, [irq_eip]
+    sub eax, U_CODE
+    in_kernel
+
+; ---- the interrupt controller ----------------------------------------------------------------------------------
+probe "pic-mask", 0x01
+    call arm_irq
+    mov al, 0xff
+    out 0x21, al
+    window
+    mov ebx, [irqs]
+    shl ebx, 4
+    mov al, 0xef
+    out 0x21, al
+    window
+    mov eax, [irqs]
+    or eax, ebx
+
+probe "pic-request-register", 0x10
+    call arm_irq
+    mov al, 0x0a
+    out 0x20, al
+    in al, 0x20
+    and eax, 0x10
+
+probe "pic-service-register", 0x1000        ; in service until EOI
+    mov dword [hold_eoi], 1
+    call arm_irq
+    window
+    mov al, 0x0b
+    out 0x20, al
+    in al, 0x20
+    mov bh, al
+    mov al, 0x20
+    out 0x20, al
+    in al, 0x20
+    mov ah, bh
+
+probe "pic-eoi", 0x112                      ; without EOI the line is deaf
+    mov dword [hold_eoi], 1
+    call arm_irq
+    window
+    mov ebx, [irqs]
+    call arm_irq
+    window
+    shl ebx, 4
+    or ebx, [irqs]
+    mov al, 0x20
+    out 0x20, al
+    window
+    shl ebx, 4
+    or ebx, [irqs]
+    mov eax, ebx
+
+%macro both 0                               ; IRQ 4 and, by one shot of the timer, IRQ 0 are pending
+    call arm_irq
+    mov al, 0x30
+    out 0x43, al
+    mov al, 50
+    out 0x40, al
+    mov al, 0
+    out 0x40, al
+    mov al, 0xee
+    out 0x21, al
+    mov al, 0x0a
+    out 0x20, al
+    mov ecx, 0x10000
+%%wait:
+    in al, 0x20
+    test al, 1
+    jnz %%both
+    dec ecx
+    jnz %%wait
+%%both:
+%endmacro
+
+probe "pic-priority", 0x204                 ; two came, line 0 first
+    both
+    window
+    mov eax, [irqs]
+    shl eax, 8
+    or eax, [irq_order]
+
+probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 back
+    mov dword [hold_eoi], 1
+    both
+    window
+    mov ebx, [irqs]
+    shl ebx, 8
+    mov al, 0x20
+    out 0x20, al
+    window
+    mov eax, [irq_order]
+    or eax, ebx
+
+probe "hlt-until-timer", 0x100              ; nothing pending: HLT waits for it
+    mov dword [armed], 1
+    mov al, 0x30
+    out 0x43, al
+    mov al, 0
+    out 0x40, al
+    mov al, 2                               ; 512 / 1,193,182 s
+    out 0x40, al
+    mov al, 0xfe
+    out 0x21, al
+    sti
+    hlt
+    cli
+    mov eax, [irqs]
+    shl eax, 8
+    or eax, [irq_order]
+
+probe "uart-identifies", 0x12               ; transmitter empty, then nothing
+    call arm_irq
+    mov dx, 0x3fa
+    in al, dx
+    and eax, 0x0f
+    shl eax, 3
+    mov ecx, eax
+    xor eax, eax
+    in al, dx
+    and eax, 0x0f
+    xor eax, 3
+    or eax, ecx
+
+; ---- code that changes itself ----------------------------------------------------------------------------------
+%define MOV_AL(value) (0x00c300b0 | (value) << 8)   ; mov al, value; ret
+
+probe "smc-patched", 0x22
+    mov dword [scratch], MOV_AL(0x11)
+    mov edx, scratch
+    call edx
+    mov byte [scratch + 1], 0x22
+    call edx
+
+probe "smc-next-instruction", 0x22
+    mov byte [.changed + 1], 0x22
+.changed:
+    mov al, 0x11
+
+probe "smc-after-jump", 0x22
+    mov byte [.changed + 1], 0x22
+    jmp .changed
+    nop
+.changed:
+    mov al, 0x11
+
+probe "smc-loop", 55                        ; adds 1, then 2, … to 10
+    mov ecx, 10
+.again:
+    inc byte [.changed + 2]
+.changed:
+    add eax, byte 0
+    loop .again
+    mov byte [.changed + 2], 0
+
+probe "smc-many", 0x7f                      ; the same place rewritten again and again
+    mov edx, scratch
+    mov ecx, 0x80
+    mov dword [scratch], MOV_AL(0xff)
+.again:
+    inc byte [scratch + 1]
+    call edx
+    loop .again
+
+probe "smc-becomes-sensitive", VEC(SOFT)    ; NOP NOP becomes INT n
+    mov dword [scratch], 0x00c39090
+    mov edx, scratch
+    call edx
+    mov word [scratch], 0xcd | SOFT << 8
+    resume .there
+    call edx
+.there:
+    mov eax, [seen + 48]
+    shl eax, 20
+    or eax, VEC(0)
+
+probe "smc-alias", 0x22                     ; written through another address of the page
+    mov dword [U_DATA], MOV_AL(0x11)
+    mov edx, U_DATA
+    call edx
+    mov ebx, [user_ptes]
+    mov ebx, [ebx + 4]
+    and ebx, 0xfffff000
+    mov byte [ebx + 0xc0000001], 0x22
+    cpuid
+    mov edx, U_DATA
+    xor eax, eax
+    call edx
+
+probe "smc-remapped", 0x22                  ; another page at the code's address
+    mov dword [U_DATA], MOV_AL(0x11)
+    mov edx, U_DATA
+    call edx
+    mov ebx, [user_ptes]
+    mov ecx, [ebx + 8]
+    mov [ebx + 4], ecx
+    and ecx, 0xfffff000
+    mov dword [ecx + 0xc0000000], MOV_AL(0x22)
+    invlpg [U_DATA]
+    call edx
+
+probe "smc-user", 0x22
+    user
+    mov byte [U_CODE + .changed + 1 - .user], 0x22
+    jmp .changed
+    nop
+.changed:
+    mov al, 0x11
+
+; ---- code that reads itself ------------------------------------------------------------------------------------
+probe "code-reads-itself", 0x9d9cfafb       ; after it has run
+.bytes:
+    sti
+    cli
+    pushfd
+    popfd
+    mov eax, [.bytes]
+
+probe "code-return-address", 0
+    call .next
+.next:
+    pop eax
+    sub eax, .next
+
+probe "code-data-beside", 100               ; data on the page of the code that writes it
+    mov ecx, 100
+    mov dword [.data], 0
+.again:
+    inc dword [.data]
+    loop .again
+    mov eax, [.data]
+    jmp .end
+.data: dd 0
+.end:
+
+end_table
