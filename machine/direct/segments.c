@@ -8,11 +8,11 @@
 
 #include "segment.h"
 
-static bool write_slot(unsigned entry, uint32_t base, uint32_t last, unsigned attr)
+static bool write_slot(unsigned slot, uint32_t base, uint32_t last, unsigned attr)
 {
     bool pages = last > 0xfffff;
     struct user_desc d = {
-        .entry_number = entry, .base_addr = base,
+        .entry_number = SEGMENT_FIRST + slot, .base_addr = base,
         .limit = pages ? last >> 12 : last, .limit_in_pages = pages,
         .seg_32bit = (attr & ATTR_BIG) != 0, .contents = attr_is_code(attr) ? 2 : 0,
         .read_exec_only = !(attr & ATTR_WRITABLE),      /* of code: not readable; the same bit */
@@ -75,12 +75,12 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
     slot->used = ++s->clock;
     if (last)
         *last = slot->last;
-    return (uint16_t)(i << 3 | 7);
+    return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);| 7);
 }
 
 struct segment segments_found(const struct segments *s, uint16_t selector)
 {
-    unsigned slot = selector >> 3;
+    unsigned slot = (selector >> 3) - SEGMENT_FIRST;
 
     if (selector_is_null(selector))
         return (struct segment){ .selector = selector };

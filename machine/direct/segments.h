@@ -9,7 +9,9 @@
 
 #include "vcpu.h"
 
-enum { SEGMENT_SLOTS = 64 };
+/* The end of an LDT of one page: the places below stay empty, so that a guest that has an LDT itself traps when it
+ * loads from it. */
+enum { SEGMENT_SLOTS = 64, SEGMENT_FIRST = 512 - SEGMENT_SLOTS };
 
 struct segment_slot {
     struct segment segment;     /* the guest's */
