@@ -25,7 +25,8 @@ static uint32_t boot_esp;
 static int next_pid = 1;
 static bool due;                        /* the timer has ticked */
 
-extern const uint8_t user_image[], user_text_end[], user_image_end[], trap_return[];  /* linker, entry.asm */
+extern const uint8_t user_image[], user_text_end[], user_shared_end[], user_image_end[];   /* kernel.ld */
+extern const uint8_t trap_return[];     /* entry.asm */
 
 void switch_stacks(uint32_t *save_esp, uint32_t esp);
 
@@ -51,7 +52,7 @@ static uint32_t *new_space(void)
     return pgdir;
 }
 
-/* The one image that holds all programs: text shared and read-only, data copied, one page of stack. */
+/* The one image that holds all programs: text and SHARED variables in place, other data copied; one stack page. */
 static uint32_t *first_space(uint32_t *brk)
 {
     uint32_t *pgdir = new_space(), va = USER_BASE;
@@ -59,6 +60,8 @@ static uint32_t *first_space(uint32_t *brk)
     for (const uint8_t *p = user_image; p < user_image_end; p += PAGE, va += PAGE) {
         if (p < user_text_end)
             map_page(pgdir, va, virt_to_phys(p), PTE_USER_TEXT);
+        else if (p < user_shared_end)
+            map_page(pgdir, va, virt_to_phys(p), PTE_USER_DATA);
         else
             copy_page(pgdir, va, p);
     }
@@ -82,7 +85,7 @@ static void for_user_pages(uint32_t *pgdir, void (*what)(uint32_t *to, uint32_t 
 static void fork_page(uint32_t *to, uint32_t va, uint32_t pte)
 {
     if (is_shared(pte & ~(PAGE - 1)))
-        map_page(to, va, pte & ~(PAGE - 1), PTE_USER_TEXT);
+        map_page(to, va, pte & ~(PAGE - 1), pte & (PAGE - 1));
     else
         copy_page(to, va, phys_to_virt(pte & ~(PAGE - 1)));
 }
@@ -164,7 +167,8 @@ static struct process *new_process(uint32_t *pgdir, const struct trapframe *f)
     while (p->state != FREE)
         if (++p == table + PROCESSES)
             return NULL;
-    *p = (struct process){ .state = RUNNABLE, .pid = next_pid++, .pgdir = pgdir, .stack = phys_to_virt(page_alloc()) };
+    *p = (struct process){ .state = RUNNABLE, .pid = next_pid++, .pgdir = pgdir };
+    p->stack = phys_to_virt(page_alloc());
     frame = (struct trapframe *)(p->stack + PAGE) - 1;
     *frame = *f;
     esp = (uint32_t *)frame - 5;
@@ -268,7 +272,7 @@ int32_t process_brk(uint32_t bytes)
     return (int32_t)old;
 }
 
-/* Is every byte the process's own, with these rights? The kernel itself would fault on read-only text: CR0.WP is on. */
+/* Is every byte the process's own, with these rights? (CR0.WP is on: the kernel would fault in read-only text.) */
 bool process_owns(uint32_t va, uint32_t bytes, uint32_t rights)
 {
     rights |= PTE_P | PTE_U;

@@ -50,6 +50,7 @@ static void run(const char *name, const char *args)
             continue;
         pid = sys_fork();
         if (pid == 0) {
+            passed = failed = 0;        /* those of the programs before are counted already */
             failed += programs[i].main(args) != 0;
             sys_exit(verdicts());
         }

@@ -25,6 +25,9 @@ static inline void __attribute__((noreturn)) sys_exit(int status)
     __builtin_unreachable();
 }
 
+/* A variable so marked is one and the same for all processes: fork() does not copy its page. */
+#define SHARED __attribute__((section(".shared")))
+
 void uprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
 /* Print a verdict line and count it; the counts are this process's exit status. */
