@@ -75,7 +75,7 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
     slot->used = ++s->clock;
     if (last)
         *last = slot->last;
-    return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);| 7);
+    return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);
 }
 
 struct segment segments_found(const struct segments *s, uint16_t selector)
