@@ -182,6 +182,17 @@ void expect_fault(bool ok, unsigned vector, int error, const char *what)
                   (unsigned)error);
 }
 
+void expect_unchanged(struct vcpu before, const char *what)
+{
+    before.fault = pc.cpu.fault;
+    ck_assert_msg(memcmp(&before, &pc.cpu, sizeof before) == 0, "%s: the processor's state changed", what);
+}
+
+void expect_ran(bool ok, const char *what)
+{
+    ck_assert_msg(ok, "%s: #%u(0x%x)", what, pc.cpu.fault.vector, pc.cpu.fault.error);
+}
+
 void raise_irq0(void)
 {
     static const uint8_t init[][2] = {

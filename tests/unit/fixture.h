@@ -50,6 +50,12 @@ bool run_here(void);
 bool run_bytes(const void *bytes, size_t n);
 #define RUN(literal) run_bytes(literal, sizeof literal - 1)
 
+/* Registers and shadow are as they were; `fault` is looked at by expect_fault(). */
+void expect_unchanged(struct vcpu before, const char *what);
+
+/* The operation succeeded. */
+void expect_ran(bool ok, const char *what);
+
 /* The operation failed with exactly this exception; `error` -1: without an error code. */
 void expect_fault(bool ok, unsigned vector, int error, const char *what);
 
@@ -57,6 +63,7 @@ extern char com1_output[64];            /* what the guest wrote to the serial po
 
 void raise_irq0(void);                  /* an 8259 with vectors 0x20…, everything unmasked, request 0 pending */
 
+#define BYTES(literal) literal, sizeof literal - 1
 #define COUNT_OF(table) ((int)(sizeof (table) / sizeof (table)[0]))
 #define NO_ERROR (-1)
 #define NO_FAULT (-2)

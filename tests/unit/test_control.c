@@ -64,7 +64,8 @@ static void note_all(struct machine *m) { (void)m; flushed_all++; }
 static void note_cr3(struct machine *m) { (void)m; loaded_cr3++; }
 
 static const struct { unsigned reg; uint32_t write; unsigned all, cr3; } flushes[] = {
-    { 0, CR0_PE | CR0_ET, 0, 0 }, { 0, CR0_PE | CR0_TS, 0, 0 }, { 0, CR0_PE | CR0_PG, 1, 0 }, { 0, CR0_PE | CR0_WP, 1, 0 },
+    { 0, CR0_PE | CR0_ET, 0, 0 }, { 0, CR0_PE | CR0_TS, 0, 0 },
+    { 0, CR0_PE | CR0_PG, 1, 0 }, { 0, CR0_PE | CR0_WP, 1, 0 },
     { 2, 1, 0, 0 }, { 3, 0, 0, 1 }, { 3, 0x1000, 0, 1 },
     { 4, CR4_PGE, 1, 0 }, { 4, CR4_PSE, 1, 0 }, { 4, CR4_TSD, 0, 0 },
 };

@@ -4,8 +4,6 @@
 
 #include "fixture.h"
 
-#define BYTES(literal) literal, sizeof literal - 1
-
 static struct insn decoded(const char *bytes, size_t n, bool wide)
 {
     struct insn insn;
@@ -23,9 +21,12 @@ static struct insn decoded(const char *bytes, size_t n, bool wide)
 static const struct { const char *bytes; size_t n; enum isa isa; } rows[] = {
     { BYTES("\xfa"), ISA_CLI },
     { BYTES("\xfb"), ISA_STI },
-    { BYTES("\xe4\x20"), ISA_IN }, { BYTES("\xe5\x20"), ISA_IN }, { BYTES("\xec"), ISA_IN }, { BYTES("\x66\xed"), ISA_IN },
-    { BYTES("\xe6\x20"), ISA_OUT }, { BYTES("\xe7\x20"), ISA_OUT }, { BYTES("\xee"), ISA_OUT }, { BYTES("\xef"), ISA_OUT },
-    { BYTES("\x6c"), ISA_INSB }, { BYTES("\xf3\x6c"), ISA_INSB }, { BYTES("\x66\x6d"), ISA_INSW }, { BYTES("\x6d"), ISA_INSD },
+    { BYTES("\xe4\x20"), ISA_IN }, { BYTES("\xe5\x20"), ISA_IN },
+    { BYTES("\xec"), ISA_IN }, { BYTES("\x66\xed"), ISA_IN },
+    { BYTES("\xe6\x20"), ISA_OUT }, { BYTES("\xe7\x20"), ISA_OUT },
+    { BYTES("\xee"), ISA_OUT }, { BYTES("\xef"), ISA_OUT },
+    { BYTES("\x6c"), ISA_INSB }, { BYTES("\xf3\x6c"), ISA_INSB },
+    { BYTES("\x66\x6d"), ISA_INSW }, { BYTES("\x6d"), ISA_INSD },
     { BYTES("\x6e"), ISA_OUTSB }, { BYTES("\x66\x6f"), ISA_OUTSW }, { BYTES("\x6f"), ISA_OUTSD },
     { BYTES("\xf3\x65\x6f"), ISA_OUTSD },
     { BYTES("\xf4"), ISA_HLT },
@@ -66,7 +67,8 @@ static const struct { const char *bytes; size_t n; enum isa isa; } rows[] = {
     { BYTES("\x90"), ISA_OTHER }, { BYTES("\xf3\x90"), ISA_OTHER }, { BYTES("\x89\xd8"), ISA_OTHER },
     { BYTES("\x64\x8b\x03"), ISA_OTHER },               /* mov eax, fs:[ebx]: a segment, but no operand */
     { BYTES("\x50"), ISA_OTHER }, { BYTES("\x8f\x00"), ISA_OTHER }, { BYTES("\xff\x30"), ISA_OTHER },
-    { BYTES("\xe8\x00\x00\x00\x00"), ISA_OTHER }, { BYTES("\xff\x10"), ISA_OTHER }, { BYTES("\xeb\x00"), ISA_OTHER },
+    { BYTES("\xe8\x00\x00\x00\x00"), ISA_OTHER }, { BYTES("\xff\x10"), ISA_OTHER },
+    { BYTES("\xeb\x00"), ISA_OTHER },
     { BYTES("\xff\x20"), ISA_OTHER }, { BYTES("\xc3"), ISA_OTHER }, { BYTES("\xc2\x04\x00"), ISA_OTHER },
     { BYTES("\x8d\x03"), ISA_OTHER }, { BYTES("\xa4"), ISA_OTHER }, { BYTES("\x0f\x31"), ISA_OTHER },
     { BYTES("\x0f\x0b"), ISA_OTHER }, { BYTES("\xf0\x0f\xb1\x0b"), ISA_OTHER },
@@ -77,7 +79,8 @@ START_TEST(isa_row)
 {
     struct insn insn = decoded(rows[_i].bytes, rows[_i].n, true);
 
-    ck_assert_msg(insn.isa == rows[_i].isa, "%s instead of %s", isa_rows[insn.isa].name, isa_rows[rows[_i].isa].name);
+    ck_assert_msg(insn.isa == rows[_i].isa, "%s instead of %s", isa_rows[insn.isa].name,
+                  isa_rows[rows[_i].isa].name);
     ck_assert(insn.wide);
 }
 END_TEST
@@ -127,17 +130,28 @@ static const struct {
     size_t n;
     struct expected op[2];
 } operands[] = {
-    { "mov eax, cr3", BYTES("\x0f\x20\xd8"), { { OPERAND_REG, 4, false, true, EAX }, { OPERAND_CR, 4, true, false, 3 } } },
-    { "mov cr0, edi", BYTES("\x0f\x22\xc7"), { { OPERAND_CR, 4, false, true, 0 }, { OPERAND_REG, 4, true, false, EDI } } },
-    { "mov dr7, esp", BYTES("\x0f\x23\xfc"), { { OPERAND_DR, 4, false, true, 7 }, { OPERAND_REG, 4, true, false, ESP } } },
-    { "mov ds, bx", BYTES("\x8e\xdb"), { { OPERAND_SEG, 2, false, true, DS }, { OPERAND_REG, 2, true, false, EBX } } },
-    { "push gs", BYTES("\x0f\xa8"), { { OPERAND_SEG, 2, true, false, GS }, { OPERAND_MEM, 4, false, true, 0 } } },
-    { "in al, dx", BYTES("\xec"), { { OPERAND_REG, 1, false, true, EAX }, { OPERAND_REG, 2, true, false, EDX } } },
-    { "out 0xf4, ax", BYTES("\x66\xe7\xf4"), { { OPERAND_IMM, 1, true, false, 0 }, { OPERAND_REG, 2, true, false, EAX } } },
-    { "mov ah, bh", BYTES("\x88\xfc"), { { OPERAND_REG, 1, false, true, 4 }, { OPERAND_REG, 1, true, false, 7 } } },
-    { "add [ebx], cl", BYTES("\x00\x0b"), { { OPERAND_MEM, 1, true, true, 0 }, { OPERAND_REG, 1, true, false, ECX } } },
-    { "lea eax, [ebx]", BYTES("\x8d\x03"), { { OPERAND_REG, 4, false, true, EAX }, { OPERAND_MEM, 4, false, false, 0 } } },
-    { "jmp 8:0", BYTES("\xea\x00\x00\x00\x00\x08\x00"), { { OPERAND_FAR, 6, true, false, 0 } } },
+    { "mov eax, cr3", BYTES("\x0f\x20\xd8"),
+      { { OPERAND_REG, 4, false, true, EAX }, { OPERAND_CR, 4, true, false, 3 } } },
+    { "mov cr0, edi", BYTES("\x0f\x22\xc7"),
+      { { OPERAND_CR, 4, false, true, 0 }, { OPERAND_REG, 4, true, false, EDI } } },
+    { "mov dr7, esp", BYTES("\x0f\x23\xfc"),
+      { { OPERAND_DR, 4, false, true, 7 }, { OPERAND_REG, 4, true, false, ESP } } },
+    { "mov ds, bx", BYTES("\x8e\xdb"),
+      { { OPERAND_SEG, 2, false, true, DS }, { OPERAND_REG, 2, true, false, EBX } } },
+    { "push gs", BYTES("\x0f\xa8"),
+      { { OPERAND_SEG, 2, true, false, GS }, { OPERAND_MEM, 4, false, true, 0 } } },
+    { "in al, dx", BYTES("\xec"),
+      { { OPERAND_REG, 1, false, true, EAX }, { OPERAND_REG, 2, true, false, EDX } } },
+    { "out 0xf4, ax", BYTES("\x66\xe7\xf4"),
+      { { OPERAND_IMM, 1, true, false, 0 }, { OPERAND_REG, 2, true, false, EAX } } },
+    { "mov ah, bh", BYTES("\x88\xfc"),
+      { { OPERAND_REG, 1, false, true, 4 }, { OPERAND_REG, 1, true, false, 7 } } },
+    { "add [ebx], cl", BYTES("\x00\x0b"),
+      { { OPERAND_MEM, 1, true, true, 0 }, { OPERAND_REG, 1, true, false, ECX } } },
+    { "lea eax, [ebx]", BYTES("\x8d\x03"),
+      { { OPERAND_REG, 4, false, true, EAX }, { OPERAND_MEM, 4, false, false, 0 } } },
+    { "jmp 8:0", BYTES("\xea\x00\x00\x00\x00\x08\x00"),
+      { { OPERAND_FAR, 6, true, false, 0 } } },
 };
 
 START_TEST(operand_kinds)
@@ -154,7 +168,8 @@ START_TEST(operand_kinds)
         ck_assert_msg(op->kind == x->kind, "%s, operand %d: kind %u", operands[_i].what, k, op->kind);
         if (x->kind != OPERAND_FAR && x->kind != OPERAND_IMM) {
             ck_assert_msg(op->bytes == x->bytes, "%s, operand %d: %u bytes", operands[_i].what, k, op->bytes);
-            ck_assert_msg(op->read == x->read && op->written == x->written, "%s, operand %d: access", operands[_i].what, k);
+            ck_assert_msg(op->read == x->read && op->written == x->written, "%s, operand %d: access",
+                          operands[_i].what, k);
         }
         if (x->kind != OPERAND_MEM && x->kind != OPERAND_FAR && x->kind != OPERAND_IMM)
             ck_assert_msg(op->reg == x->reg, "%s, operand %d: register %u", operands[_i].what, k, op->reg);
@@ -173,8 +188,10 @@ static const struct {
     { "mov eax, [ebx]", BYTES("\x8b\x03"), 1, DS, EBX, REG_NONE, 0, 0, 4 },
     { "mov eax, [ebp-4]", BYTES("\x8b\x45\xfc"), 1, SS, EBP, REG_NONE, 0, 0xfffffffc, 4 },
     { "mov ax, [esp+8]", BYTES("\x66\x8b\x44\x24\x08"), 1, SS, ESP, REG_NONE, 0, 8, 2 },
-    { "mov al, gs:[ecx+edx*8+0x12345678]", BYTES("\x65\x8a\x84\xd1\x78\x56\x34\x12"), 1, GS, ECX, EDX, 8, 0x12345678, 1 },
-    { "mov eax, [esi*2+0x80000000]", BYTES("\x8b\x04\x75\x00\x00\x00\x80"), 1, DS, REG_NONE, ESI, 2, 0x80000000, 4 },
+    { "mov al, gs:[ecx+edx*8+0x12345678]", BYTES("\x65\x8a\x84\xd1\x78\x56\x34\x12"),
+      1, GS, ECX, EDX, 8, 0x12345678, 1 },
+    { "mov eax, [esi*2+0x80000000]", BYTES("\x8b\x04\x75\x00\x00\x00\x80"),
+      1, DS, REG_NONE, ESI, 2, 0x80000000, 4 },
     { "mov [0xfedcba98], al", BYTES("\xa2\x98\xba\xdc\xfe"), 0, DS, REG_NONE, REG_NONE, 0, 0xfedcba98, 1 },
     { "mov eax, [bx+di]", BYTES("\x67\x8b\x01"), 1, DS, EBX, EDI, 1, 0, 4 },
     { "mov eax, [bp+2]", BYTES("\x67\x8b\x46\x02"), 1, SS, EBP, REG_NONE, 0, 2, 4 },
@@ -219,7 +236,13 @@ START_TEST(immediates)
 }
 END_TEST
 
-static const struct { const char *what, *bytes; size_t n; unsigned opsize, addrsize; bool rep; enum branch branch; } kinds[] = {
+static const struct {
+    const char *what, *bytes;
+    size_t n;
+    unsigned opsize, addrsize;
+    bool rep;
+    enum branch branch;
+} kinds[] = {
     { "nop", BYTES("\x90"), 4, 4, false, BRANCH_NONE },
     { "o16 lgdt", BYTES("\x66\x0f\x01\x10"), 2, 4, false, BRANCH_NONE },
     { "a16 insb", BYTES("\x67\x6c"), 4, 2, false, BRANCH_NONE },

@@ -118,7 +118,7 @@ START_TEST(walk_tells_rights)
     paging_on();
     set_pte(DATA_AT, DATA_AT | PTE_P | PTE_U | PTE_G);
     ck_assert(memory_walk(&pc, DATA_AT, U, &t));
-    ck_assert_uint_eq(t.flags & (PTE_P | PTE_W | PTE_U | PTE_D | PTE_G), PTE_P | PTE_U);    /* no CR4.PGE: not global */
+    ck_assert_uint_eq(t.flags & (PTE_P | PTE_W | PTE_U | PTE_D | PTE_G), PTE_P | PTE_U);    /* no CR4.PGE */
     pc.cpu.cr4 |= CR4_PGE;
     ck_assert(memory_walk(&pc, DATA_AT, U, &t));
     ck_assert_uint_eq(t.flags & (PTE_W | PTE_U | PTE_D | PTE_G), PTE_U | PTE_G);

@@ -276,8 +276,8 @@ START_TEST(inspect)
         uint32_t value = 0x5a5a5a5a;
 
         ck_assert(segment_inspect(&pc, how[k], selector, &valid, &value));
-        ck_assert_msg(valid == (inspections[_i].yes >> k & 1), "%s: instruction %d says ZF = %d", inspections[_i].what,
-                      k, valid);
+        ck_assert_msg(valid == (inspections[_i].yes >> k & 1), "%s: instruction %d says ZF = %d",
+                      inspections[_i].what, k, valid);
         if (how[k] == INSPECT_LAR && valid)             /* bits 19:16 are undefined */
             ck_assert_uint_eq(value & 0xfff0ffff, (attr & 0xff) << 8 | (attr & 0xf00) << 12);
         else if (how[k] == INSPECT_LSL && valid)

@@ -44,6 +44,7 @@ static const struct direct {
     { "conforming code of DPL 0 from CPL 0, RPL 3", 0, SPARE | 3, 0x09e, 0x1234, NO_FAULT, 0 },
     { "conforming code of DPL 3 from CPL 0", 0, SPARE, 0x0fe, 0, VEC_GP, SPARE },
     { "data", 0, SPARE, 0x092, 0, VEC_GP, SPARE },
+    { "data in the LDT", 0, 0x0c, 0x092, 0, VEC_GP, 0x0c },
     { "an LDT", 0, SPARE, 0x082, 0, VEC_GP, SPARE },
     { "an interrupt gate", 0, SPARE, 0x08e, 0, VEC_GP, SPARE },
     { "a busy TSS", 0, SPARE, 0x08b, 0, VEC_GP, SPARE },
@@ -64,11 +65,10 @@ static void check_direct(const struct direct *d, bool call)
     ok = call ? transfer_call(&pc, d->selector, d->eip, 4, NEXT) : transfer_jump(&pc, d->selector, d->eip, 4);
     if (d->vector != NO_FAULT) {
         expect_fault(ok, (unsigned)d->vector, d->error, d->what);
-        before.fault = pc.cpu.fault;
-        ck_assert_mem_eq(&before, &pc.cpu, sizeof before);
+        expect_unchanged(before, d->what);
         return;
     }
-    ck_assert_msg(ok, "%s: #%u(0x%x)", d->what, pc.cpu.fault.vector, pc.cpu.fault.error);
+    expect_ran(ok, d->what);
     ck_assert_uint_eq(pc.cpu.seg[CS].selector, (d->selector & ~3u) | d->cpl);      /* CPL, not RPL */
     ck_assert_uint_eq(pc.cpu.seg[CS].base, 0x00010000);
     ck_assert_uint_eq(pc.cpu.eip, d->eip);
@@ -152,12 +152,11 @@ static void check_gate(int i, bool call)
               : transfer_jump(&pc, gates[i].selector, 0xdeadbeef, 4);
     if (vector != NO_FAULT) {
         expect_fault(ok, (unsigned)vector, (int)gates[i].error, gates[i].what);
-        before.fault = pc.cpu.fault;
-        ck_assert_mem_eq(&before, &pc.cpu, sizeof before);
+        expect_unchanged(before, gates[i].what);
         ck_assert_msg(descriptor_byte5(SPARE) == gates[i].code, "%s: accessed bit", gates[i].what);
         return;
     }
-    ck_assert_msg(ok, "%s: #%u(0x%x)", gates[i].what, pc.cpu.fault.vector, pc.cpu.fault.error);
+    expect_ran(ok, gates[i].what);
     ck_assert_uint_eq(pc.cpu.eip, 0x12345678);          /* the gate's offset */
     ck_assert_uint_eq(pc.cpu.seg[CS].selector, SPARE | gates[i].cpl_after);
     if (call) {
@@ -274,7 +273,8 @@ static const struct {
 
 static void check_return(int i, bool iret)
 {
-    uint32_t frame[5] = { returns[i].eip, 0xdead0000u | returns[i].cs, FLAG_ONE, USER_STACK, 0xdead0000u | returns[i].ss };
+    uint32_t frame[5] = { returns[i].eip, 0xdead0000u | returns[i].cs, FLAG_ONE, USER_STACK,
+                          0xdead0000u | returns[i].ss };
     unsigned n = 0;
     struct vcpu before;
     bool ok;
@@ -291,11 +291,10 @@ static void check_return(int i, bool iret)
     ok = iret ? transfer_iret(&pc, 4) : transfer_return(&pc, 4, 0);
     if (returns[i].vector != NO_FAULT) {
         expect_fault(ok, (unsigned)returns[i].vector, returns[i].error, returns[i].what);
-        before.fault = pc.cpu.fault;
-        ck_assert_mem_eq(&before, &pc.cpu, sizeof before);
+        expect_unchanged(before, returns[i].what);
         return;
     }
-    ck_assert_msg(ok, "%s: #%u(0x%x)", returns[i].what, pc.cpu.fault.vector, pc.cpu.fault.error);
+    expect_ran(ok, returns[i].what);
     ck_assert_uint_eq(pc.cpu.seg[CS].selector, returns[i].cs);
     ck_assert_uint_eq(pc.cpu.eip, 0x1234);
     if (returns[i].cs & 3) {
@@ -342,7 +341,8 @@ START_TEST(data_segments_dropped)
         poke(KERNEL_STACK - 20 + 4 * k, frame[k]);
     ck_assert(transfer_iret(&pc, 4));
     for (int k = 0; k < 4; k++) {
-        ck_assert_msg(pc.cpu.seg[seg[k]].selector == (data_segments[_i].kept ? SPARE : 0), "%s", data_segments[_i].what);
+        ck_assert_msg(pc.cpu.seg[seg[k]].selector == (data_segments[_i].kept ? SPARE : 0), "%s",
+                      data_segments[_i].what);
         ck_assert_int_eq(!!(pc.cpu.seg[seg[k]].attr & ATTR_PRESENT), data_segments[_i].kept);
     }
 }
@@ -370,8 +370,8 @@ static void iret_flags(int i, uint32_t popped, uint32_t before, uint32_t expecte
         memory_write(&pc.mem, 0x8000 + bytes * k, bytes, value[k]);
     pc.cpu.gpr[ESP] = 0x8000;
     ck_assert(transfer_iret(&pc, bytes));
-    ck_assert_msg(pc.cpu.eflags == expected, "CPL %u IOPL %u %u bytes: 0x%x, expected 0x%x", masks[i].cpl, masks[i].iopl,
-                  bytes, pc.cpu.eflags, expected);
+    ck_assert_msg(pc.cpu.eflags == expected, "CPL %u IOPL %u %u bytes: 0x%x, expected 0x%x", masks[i].cpl,
+                  masks[i].iopl, bytes, pc.cpu.eflags, expected);
 }
 
 START_TEST(iret_flag_masks)
