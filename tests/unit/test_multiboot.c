@@ -232,6 +232,8 @@ START_TEST(overlap)
     refused("segments 0 and 1 overlap at physical 0x100ff0");
     image.segment[1].p_paddr = TEXT_AT - 0x2344;
     refused("segments 0 and 1 overlap at physical 0x100000");
+    image.segment[1].p_paddr = TEXT_AT + 0x1000;        /* side by side is no overlap */
+    ck_assert_msg(load_bytes(sizeof image, NULL, NULL), "%s", why);
     image.segment[1].p_paddr = TEXT_AT + 0x10;
     image.segment[1].p_memsz = image.segment[1].p_filesz = 0;
     ck_assert(load_bytes(sizeof image, NULL, NULL));
