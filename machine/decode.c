@@ -137,10 +137,10 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
     if (available > INSN_MAX)
         available = INSN_MAX;
     status = ZydisDecoderDecodeFull(decoder(wide), bytes, available, &z, zop);
-    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG || (status == ZYDIS_STATUS_NO_MORE_DATA && available == INSN_MAX))
-        return DECODE_TOO_LONG;
     if (status == ZYDIS_STATUS_NO_MORE_DATA)
-        return DECODE_TRUNCATED;
+        return available < INSN_MAX ? DECODE_TRUNCATED : DECODE_TOO_LONG;
+    if (status == ZYDIS_STATUS_INSTRUCTION_TOO_LONG)
+        return DECODE_TOO_LONG;
     if (ZYAN_FAILED(status))
         return DECODE_INVALID;
     *out = (struct insn){

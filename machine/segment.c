@@ -155,11 +155,10 @@ static bool within_limit(const struct segment *s, uint32_t offset, unsigned byte
 
 bool segment_allows(const struct segment *s, uint32_t offset, unsigned bytes, unsigned access)
 {
-    if (!(s->attr & ATTR_PRESENT))
-        return false;
-    if (access & ACCESS_WRITE ? !attr_is_writable_data(s->attr) : attr_is_code(s->attr) && !(s->attr & ATTR_READABLE))
-        return false;
-    return within_limit(s, offset, bytes);
+    bool allowed = access & ACCESS_WRITE ? attr_is_writable_data(s->attr)
+                                         : !attr_is_code(s->attr) || (s->attr & ATTR_READABLE);
+
+    return (s->attr & ATTR_PRESENT) && allowed && within_limit(s, offset, bytes);
 }
 
 bool segment_check(struct vcpu *cpu, unsigned seg, uint32_t offset, unsigned bytes, unsigned access)

@@ -126,7 +126,7 @@ static bool gate_read(struct machine *m, uint16_t selector, const struct descrip
 {
     unsigned type = d->segment.attr & (ATTR_SEGMENT | ATTR_TYPE), dpl = attr_dpl(d->segment.attr);
     unsigned attr, cpl = vcpu_cpl(&m->cpu);
-    bool task = type == SYS_TASK_GATE || type == SYS_TSS || type == SYS_TSS16;
+    bool task = type == SYS_TASK_GATE || type == SYS_TSS || type == SYS_TSS16, reached;
 
     if (!task && type != SYS_CALL_GATE && type != SYS_CALL_GATE16)
         return refuse(m, VEC_GP, selector);
@@ -146,8 +146,8 @@ static bool gate_read(struct machine *m, uint16_t selector, const struct descrip
         return false;
     attr = g->code.segment.attr;
     dpl = attr_dpl(attr);
-    return check_code(m, g->selector, &g->code,
-                      attr_is_code(attr) && (call || (attr & ATTR_CONFORMING) ? dpl <= cpl : dpl == cpl), g->offset);
+    reached = call || (attr & ATTR_CONFORMING) ? dpl <= cpl : dpl == cpl;
+    return check_code(m, g->selector, &g->code, attr_is_code(attr) && reached, g->offset);
 }
 
 static bool code_target(struct machine *m, uint16_t selector, struct descriptor *d)

@@ -13,7 +13,7 @@
 /* Where things stand, linear and physical (paging is off at first). */
 enum {
     GDT_AT = 0x1000, GDT_ENTRIES = 64, IDT_AT = 0x2000, TSS_AT = 0x3000, TSS_LIMIT = 0x103f, LDT_AT = 0x5000,
-    CODE_AT = 0x6000, USER_STACK = 0x9000, KERNEL_STACK = 0xb000, HANDLERS_AT = 0xc000, PAGE_DIR = 0x10000,
+    CODE_AT = 0x6000, USER_STACK = 0x9000, KERNEL_STACK = 0xb000, HANDLERS_AT = 0x4c000, PAGE_DIR = 0x10000,
     PAGE_TABLE = 0x11000, DATA_AT = 0x20000, RAM_BYTES = 0x100000, IO_BITMAP = 104,
 };
 

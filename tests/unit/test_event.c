@@ -186,6 +186,8 @@ static const struct refusal {
     { "outside the LDT", 0x44, 0xee, 0, VEC_GP, 0x44 },
     { "data", KDATA, 0xee, 0, VEC_GP, KDATA },
     { "a TSS", TSS_SEL, 0xee, 0, VEC_GP, TSS_SEL },
+    { "data in the LDT", 0x0c, 0xee, 0x092, VEC_GP, 0x0c },
+    { "code in the LDT, not present", 0x0c, 0xee, 0x01a, VEC_NP, 0x0c },
     { "code not present", SPARE, 0xee, 0x01a, VEC_NP, SPARE },
     { "offset beyond the limit", SPARE, 0xee, 0x09a, VEC_GP, 0 },
 };
@@ -194,7 +196,7 @@ static void bend_gate(const struct refusal *r)
 {
     set_gate(IDT_AT + 8 * 0x20, r->selector, handler_of(0x20), r->gate, 0);
     if (r->code)
-        set_descriptor(SPARE, 0, 0x100, r->code);
+        set_descriptor(r->selector, 0, 0x100, r->code);
 }
 
 START_TEST(refused_software)
@@ -259,6 +261,16 @@ START_TEST(outward_handler)
 {
     set_gate(IDT_AT + 8 * 0x20, UCODE, handler_of(0x20), 0x8e, 0);
     expect_fault(event_software(&pc, 0x20, CODE_AT + 2), VEC_GP, UCODE & ~3, "handler with DPL 3 at CPL 0");
+}
+END_TEST
+
+/* The handler may be the last byte of its segment. */
+START_TEST(handler_at_limit)
+{
+    set_descriptor(SPARE, 0, handler_of(0x20), 0x09a | A_BIG);
+    set_gate(IDT_AT + 8 * 0x20, SPARE, handler_of(0x20), 0x8e, 0);
+    ck_assert(event_software(&pc, 0x20, CODE_AT + 2));
+    ck_assert_uint_eq(pc.cpu.eip, handler_of(0x20));
 }
 END_TEST
 
@@ -345,6 +357,30 @@ START_TEST(own_stack_too_small)
     expect_fault(event_software(&pc, 0x20, CODE_AT + 2), VEC_SS, 0, "wraps below 0");
     ck_assert_uint_eq(pc.cpu.gpr[ESP], 8);
     ck_assert_uint_eq(pc.cpu.eip, CODE_AT);
+}
+END_TEST
+
+/* The same for an external interrupt sets EXT in the error code. The handler of #SS has a stack of its own. */
+START_TEST(external_without_stack)
+{
+    fixture_user(0);
+    set_descriptor(SPARE, 0, 0xfffff, 0x09e | A_FLAT);
+    set_gate(IDT_AT + 8 * 0x20, SPARE, handler_of(0x20), 0x8e, 0);
+    pc.cpu.gpr[ESP] = 8;
+    pc.cpu.seg[SS].limit = USER_STACK;
+    raise_irq0();
+    event_interrupts(&pc);
+    check_arrival(VEC_SS, KERNEL_STACK - 24);
+    ck_assert_uint_eq(stack_word(0), 1);
+}
+END_TEST
+
+START_TEST(idt_page)
+{
+    paging_on();
+    set_pte(IDT_AT, 0);
+    expect_fault(event_software(&pc, 0x20, CODE_AT + 2), VEC_PF, 0, "IDT not mapped");
+    ck_assert_uint_eq(pc.cpu.fault.cr2, IDT_AT + 8 * 0x20);
 }
 END_TEST
 
@@ -516,12 +552,15 @@ Suite *suite_event(void)
     tcase_add_loop_test(t, refused_external, 0, COUNT_OF(refusals));
     tcase_add_test(t, gate_privilege);
     tcase_add_test(t, outward_handler);
+    tcase_add_test(t, handler_at_limit);
     tcase_add_test(t, idt_limit);
     tcase_add_test(t, task_gate);
     t = fixture_case(s, "stacks");
     tcase_add_loop_test(t, bad_inner_stack, 0, COUNT_OF(stacks));
     tcase_add_test(t, tss_limit);
     tcase_add_test(t, own_stack_too_small);
+    tcase_add_test(t, external_without_stack);
+    tcase_add_test(t, idt_page);
     tcase_add_test(t, inner_stack_page);
     t = fixture_case(s, "double");
     tcase_add_loop_test(t, second_fault, 0, COUNT_OF(pairs));

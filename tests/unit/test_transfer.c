@@ -214,6 +214,11 @@ START_TEST(call_gate_stack)
     set_gate(GDT_AT + GATE, KCODE, 0x1234, 0x0ec, 1);
     poke(TSS_AT + 8, KDATA | 3);
     expect_fault(transfer_call(&pc, GATE | 3, 0, 4, NEXT), VEC_TS, KDATA, "SS0 with RPL 3");
+    set_descriptor(SPARE, 0, 0xfff, 0x092 | A_BIG);
+    poke(TSS_AT + 4, 12);
+    poke(TSS_AT + 8, SPARE);
+    expect_fault(transfer_call(&pc, GATE | 3, 0, 4, NEXT), VEC_SS, SPARE, "ESP0 leaves no room for CS");
+    poke(TSS_AT + 4, KERNEL_STACK);
     poke(TSS_AT + 8, KDATA);
     pc.cpu.seg[SS].limit = USER_STACK;
     expect_fault(transfer_call(&pc, GATE | 3, 0, 4, NEXT), VEC_SS, 0, "parameter beyond the old stack");
@@ -252,6 +257,7 @@ static const struct {
     { "outward", UCODE, UDATA, 0, 0, 0x1234, NO_FAULT, 0 },
     { "to ring 1", SPARE | 1, GATE | 1, 0x0ba, 0x0b2, 0x1234, NO_FAULT, 0 },
     { "outward to conforming code", SPARE | 3, UDATA, 0x09e, 0, 0x1234, NO_FAULT, 0 },
+    { "outward to conforming code of DPL 3", SPARE | 3, UDATA, 0x0fe, 0, 0x1234, NO_FAULT, 0 },
     { "conforming code of more DPL than RPL", SPARE | 1, GATE | 1, 0x0fe, 0x0b2, 0, VEC_GP, SPARE },
     { "null", 0, 0, 0, 0, 0, VEC_GP, 0 },
     { "null, RPL 3", 3, UDATA, 0, 0, 0, VEC_GP, 0 },
@@ -420,6 +426,9 @@ START_TEST(iret_page_fault)
     poke(0xaffc, KCODE);
     expect_fault(transfer_iret(&pc, 4), VEC_PF, 0, "flags on a missing page");
     ck_assert_uint_eq(pc.cpu.fault.cr2, 0xb000);
+    pc.cpu.gpr[ESP] = 0xaffc;
+    expect_fault(transfer_return(&pc, 4, 0), VEC_PF, 0, "CS on a missing page");
+    pc.cpu.gpr[ESP] = 0xaff8;
     ck_assert_uint_eq(pc.cpu.gpr[ESP], 0xaff8);
     ck_assert_uint_eq(pc.cpu.eip, CODE_AT);
 }
