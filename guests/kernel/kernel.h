@@ -71,6 +71,7 @@ void pic_init(void);
 void pic_unmask(unsigned irq);
 void pic_eoi(unsigned irq);
 void timer_init(uint32_t hz);
+uint16_t timer_clock(void);             /* counter 1: falls at PIT_HZ and goes round, whoever is interrupted */
 extern volatile uint32_t ticks;
 
 /* ---- what runs ---- */

@@ -56,6 +56,7 @@ int32_t system_call(struct trapframe *f)
     case SYS_BRK: return process_brk(f->ebx);
     case SYS_OPTIONS: return sys_options(f->ebx, f->ecx);
     case SYS_FREEPAGES: return (int32_t)pages_free();
+    case SYS_PIT: return timer_clock();
     default: return -1;
     }
 }

@@ -2,7 +2,7 @@
 #include "kernel.h"
 #include "ops.h"
 
-enum { ICW1_INIT = 0x11, ICW4_8086 = 1, EOI = 0x20, PIT_RATE_GENERATOR = 0x34 };
+enum { ICW1_INIT = 0x11, ICW4_8086 = 1, EOI = 0x20, PIT_RATE_GENERATOR = 0x34, PIT_COUNTER1 = 0x40 };
 
 volatile uint32_t ticks;
 static uint16_t masked = 0xffff & ~(1 << IRQ_CASCADE);
@@ -48,8 +48,20 @@ void timer_init(uint32_t hz)
         count = 0;                      /* 65536: 18.2 Hz, the slowest */
     else if (count < 2)
         count = 2;                      /* the fastest that this mode counts */
+    outb(PORT_PIT_CONTROL, PIT_COUNTER1 | PIT_RATE_GENERATOR);
+    outb(PORT_PIT_COUNTER1, 0);
+    outb(PORT_PIT_COUNTER1, 0);
     outb(PORT_PIT_CONTROL, PIT_RATE_GENERATOR);
     outb(PORT_PIT_COUNTER0, count & 0xff);
     outb(PORT_PIT_COUNTER0, count >> 8);
     pic_unmask(IRQ_TIMER);
+}
+
+uint16_t timer_clock(void)
+{
+    uint8_t low;
+
+    outb(PORT_PIT_CONTROL, PIT_COUNTER1);       /* latches it */
+    low = inb(PORT_PIT_COUNTER1);
+    return (uint16_t)(inb(PORT_PIT_COUNTER1) << 8 | low);
 }

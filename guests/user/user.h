@@ -19,6 +19,7 @@ static inline int32_t sys_getpid(void) { return syscall2(SYS_GETPID, 0, 0); }
 static inline uint32_t sys_ticks(void) { return (uint32_t)syscall2(SYS_TICKS, 0, 0); }
 static inline int32_t sys_brk(uint32_t bytes) { return syscall2(SYS_BRK, bytes, 0); }     /* the heap's old end */
 static inline uint32_t sys_freepages(void) { return (uint32_t)syscall2(SYS_FREEPAGES, 0, 0); }
+static inline uint32_t sys_pit(void) { return (uint32_t)syscall2(SYS_PIT, 0, 0); }        /* 16 bits; PIT_HZ; downwards */
 static inline void __attribute__((noreturn)) sys_exit(int status)
 {
     syscall2(SYS_EXIT, (uint32_t)status, 0);
