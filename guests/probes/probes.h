@@ -17,5 +17,6 @@ void probe_done(void);
 void probe_reset_cpu(uint32_t cr0, uint32_t cr3);
 uint32_t probe_cr0(void), probe_cr2(void);
 void copy_words(void *to, const void *from, uint32_t words);
+void arm_irq(void);
 
 #endif

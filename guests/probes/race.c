@@ -1,0 +1,105 @@
+/* The story in one program: what a wrong interrupt flag costs. Two parties add 1 to a counter, the program and an
+ * interrupt's handler; a critical section keeps them apart, if PUSHF and POPF do what a kernel needs. No clock: the
+ * interrupt is made pending inside the section (arm_irq in entry.asm). The sections' ends: race.asm. */
+#include "kernel.h"
+#include "ops.h"
+#include "pc.h"
+#include "probes.h"
+
+uint32_t flags_and_cli(void);
+void sti_if(uint32_t flags);
+void flags_restore(uint32_t flags);
+
+static volatile uint32_t counter;
+
+static bool hook(struct trapframe *f)
+{
+    if (f->vector != VEC_IRQ + IRQ_COM1)
+        return false;
+    counter++;
+    inb(PORT_COM1 + 2);
+    pic_eoi(IRQ_COM1);
+    return true;
+}
+
+/* Reads, gives the other party every chance, writes. */
+static void add_slowly(void (*meanwhile)(void))
+{
+    uint32_t value = counter;
+    meanwhile();
+    counter = value + 1;
+}
+
+/* pushf; cli; …; popf with interrupts on: the one that came meanwhile is served at the POPF. */
+static void section(void)
+{
+    irq_enable();
+    uint32_t flags = flags_and_cli();
+    add_slowly(arm_irq);
+    flags_restore(flags);
+}
+
+/* The same inside another section, where interrupts are off already: its end must not turn them on. */
+static void inner_section(void)
+{
+    uint32_t flags = flags_and_cli();
+    arm_irq();
+    sti_if(flags);
+}
+
+static void nested_section(void)
+{
+    irq_disable();
+    add_slowly(inner_section);
+    irq_enable();
+}
+
+/* pushf; sti; …; popf: a long job opens interrupts for a while; the caller's section goes on behind it. */
+static void open_window(void)
+{
+    uint32_t flags = flags_and_cli();
+    irq_enable();
+    flags_restore(flags);
+}
+
+static void reopened_section(void)
+{
+    irq_disable();
+    open_window();
+    add_slowly(arm_irq);
+    irq_enable();
+}
+
+static bool run(const char *name, void (*program)(void), const char *otherwise)
+{
+    enum { WANT = 2 };
+    counter = 0;
+    program();
+    uint32_t got = counter;     /* read where the program's own guard has ended */
+
+    irq_disable();
+    outb(PORT_COM1 + 1, 0);
+    inb(PORT_COM1 + 2);
+    pic_init();
+    kprintf("%s: the program and the handler of an interrupt add 1 each; the counter is %u.\n", name, got);
+    if (got == WANT)
+        kprintf("PROBE race-%s PASS\n", name);
+    else
+        kprintf("It should be 2: %s\nPROBE race-%s FAIL want=%08x got=%08x\n", otherwise, name, WANT, got);
+    return got == WANT;
+}
+
+void race_main(void);
+void race_main(void)
+{
+    unsigned passed = 0;
+
+    trap_hook = hook;
+    pic_init();
+    passed += run("section", section, "POPF did not turn interrupts on again, so the handler never ran.");
+    passed += run("nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let the "
+                  "handler in\nbetween reading and writing. An update was lost.");
+    passed += run("reopened", reopened_section, "POPF did not turn interrupts off again, so the handler came in "
+                  "between reading\nand writing. An update was lost.");
+    report(passed, 3 - passed);
+}
