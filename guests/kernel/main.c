@@ -59,7 +59,7 @@ void main(uint32_t magic, uint32_t info_pa)
         kernel_panic(NULL, "not started by a multiboot loader");
     gdt_init();                         /* segments, TSS */
     idt_init();                         /* traps */
-    memory_init(info, info_pa);         /* pages, the whole of RAM mapped */
+    memory_init(info, info_pa);         /* pages to give away */
     options_init(info);                 /* the command line */
     pic_init();                         /* interrupts: all masked */
     run();                              /* what the command line names; timer and processes if it is a process */

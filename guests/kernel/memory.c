@@ -1,12 +1,11 @@
-/* Physical pages and page tables. All RAM (at most 128 MiB of it) is mapped at KERNEL_BASE by global entries
- * whose accessed and dirty bits are set from the start, so that neither a processor nor a VMM need write them.
+/* Physical pages and page tables. All RAM (at most 128 MiB of it) is mapped at KERNEL_BASE: boot.asm has seen to it, by
+ * entries whose accessed and dirty bits are set from the start, so that neither a processor nor a VMM need write them.
  * Free pages are remembered in an array, not in the pages: a VMM pays for every page that is touched. */
 #include "kernel.h"
 #include "multiboot.h"
 #include "ops.h"
 
-enum { RAM_MAX = 128 << 20, PTE_KERNEL = PTE_P | PTE_W | PTE_A | PTE_D | PTE_G, TABLE = PTE_P | PTE_W | PTE_A };
-enum { FIRST_KERNEL_ENTRY = KERNEL_BASE >> 22, BOOT_MAPPED = 4 << 20 };
+enum { RAM_MAX = 128 << 20 };
 
 extern uint8_t image_end[];             /* the linker's: behind kernel and user programs */
 
@@ -34,15 +33,8 @@ void memory_init(const struct multiboot_info *info, uint32_t info_pa)
     ram_end = (info->mem_upper << 10) + (1 << 20);
     if (ram_end > RAM_MAX)
         ram_end = RAM_MAX;
+    ram_end &= ~(PAGE - 1);
     next_page = end_of_loaded(info, info_pa);
-    for (uint32_t pa = BOOT_MAPPED; pa < ram_end; pa += 1024 * PAGE) {
-        uint32_t table = next_page, *pte = phys_to_virt(table);
-
-        next_page += PAGE;
-        for (uint32_t i = 0; i < 1024; i++)
-            pte[i] = (pa + i * PAGE) | PTE_KERNEL;
-        kernel_pgdir[(pa >> 22) + FIRST_KERNEL_ENTRY] = table | TABLE;
-    }
 }
 
 uint32_t page_alloc(void)
