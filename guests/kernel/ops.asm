@@ -53,6 +53,10 @@ op load_cr3
         mov     cr3, eax
         ret
 
+op read_cr3
+        mov     eax, cr3
+        ret
+
 op read_cr2
         mov     eax, cr2
         ret

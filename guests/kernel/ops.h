@@ -18,6 +18,7 @@ uint8_t inb(uint16_t port);
 void outb_block(uint16_t port, const void *from, size_t bytes);    /* one instruction: one trap */
 void load_cr3(uint32_t pa);
 uint32_t read_cr2(void);
+uint32_t read_cr3(void);
 void write_cr0(uint32_t value);
 uint32_t read_cr0(void);
 void invlpg(uint32_t va);
