@@ -20,7 +20,7 @@ enum isa {
 enum isa_class { CLASS_OTHER, CLASS_PRIVILEGED, CLASS_IOPL, CLASS_SENSITIVE, CLASS_CAUGHT };
 
 struct isa_row {
-    const char *name;           /* "mov-to-cr" */
+    const char *name;           /* "MOV_TO_CR" */
     enum isa_class class;
     const char *at_ring3, *should;
 };

@@ -11,7 +11,8 @@
 
 struct machine;
 
-/* A descriptor as it stands in the guest's GDT or LDT, unpacked. Gates use `selector` and `offset`. */
+/* A descriptor as it stands in the guest's GDT or LDT, unpacked. What a gate holds is in `low` and
+ * `high`. */
 struct descriptor {
     uint32_t gla;               /* where it stands, to set its accessed or busy bit */
     uint32_t low, high;

@@ -290,6 +290,13 @@ START_TEST(task_gate)
     ck_assert(!event_software(&pc, 0x20, CODE_AT + 2));
     ck_assert(pc.stopped);
     ck_assert_int_eq(pc.status, EXIT_CRASH);
+    fixture_setup();
+    set_gate(IDT_AT + 8 * VEC_GP, TSS_SEL, 0, 0x85, 0);
+    set_exception(VEC_GP, 0);
+    ck_assert(!event_exception(&pc));
+    ck_assert_ptr_nonnull(strstr(pc.why, "task gate"));
+    ck_assert(!event_exception(&pc));                   /* a stopped machine takes no more events */
+    ck_assert_uint_eq(pc.cpu.eip, CODE_AT);
 }
 END_TEST
 
