@@ -76,6 +76,7 @@ $(B)/include/pc.inc: machine/pc.h
 $(B)/guests/user.o: $(GUEST_USER_OBJ)
 	$(LD) -m elf_i386 -r -o $@ $^
 	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
+	@! nm -u $@ | grep " U "                 # nothing of the kernel: a program could not reach it
 
 # Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move
 # anything, for it stands at the end of the kernel's constants in a section of its own.
@@ -97,7 +98,7 @@ QEMU_RUN = qemu-system-i386 -accel tcg -cpu max -display none -serial stdio -no-
 
 .PHONY: run-qemu
 run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
-	$(QEMU_RUN) $< -append "$(APPEND)"
+	$(QEMU_RUN) $< -append "$(APPEND)"; status=$$?; [ $$status -eq 1 ] || exit $$status
 
 -include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d)
 

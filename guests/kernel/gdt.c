@@ -1,5 +1,5 @@
 /* Segments: flat ones, and the TSS that tells the processor which stack to take when ring 3 traps. The user's
- * selectors skip places 4, 5, 6 and 15: where a Linux process runs this kernel, 0x23, 0x2b, 0x33 and 0x7b are Linux's
+ * selectors skip places 4, 5, 6 and 15: where a Linux process runs this kernel, 0x23, 0x2b, 0x33 and 0x7b are its
  * own ring-3 segments, and loading them would not trap. Places 9 to 14 and from 16 on are free for probes. */
 #include "kernel.h"
 #include "ops.h"
@@ -14,7 +14,8 @@ struct gdt_entry segment_descriptor(uint32_t base, uint32_t limit, uint32_t attr
 {
     return (struct gdt_entry){
         .low = base << 16 | (limit & 0xffff),
-        .high = (base & 0xff000000) | (attr & 0xf00) << 12 | (limit & 0xf0000) | (attr & 0xff) << 8 | (base >> 16 & 0xff),
+        .high = (base & 0xff000000) | (attr & 0xf00) << 12 | (limit & 0xf0000) | (attr & 0xff) << 8 |
+                (base >> 16 & 0xff),
     };
 }
 

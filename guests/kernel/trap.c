@@ -12,8 +12,8 @@ bool (*trap_hook)(struct trapframe *);
 extern const uint8_t trap_stubs[];      /* 16 bytes each */
 
 static const char *const exception_names[EXCEPTIONS] = {
-    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault", "",
-    "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "", "FPU error",
+    "divide error", "debug", "NMI", "breakpoint", "overflow", "bound", "invalid opcode", "no FPU", "double fault",
+    "", "invalid TSS", "segment not present", "stack fault", "general protection", "page fault", "", "FPU error",
     "alignment check", "machine check", "SIMD error",
 };
 
@@ -49,12 +49,13 @@ void kernel_panic(const struct trapframe *f, const char *why)
         uint32_t offset;
         const char *symbol = symbol_at(f->eip, &offset);
 
-        kprintf("  vector %u error %08x cr2 %08x at %08x %s+0x%x\n", f->vector, f->error, read_cr2(), f->eip, symbol,
-                offset);
+        kprintf("  vector %u error %08x cr2 %08x at %08x %s+0x%x\n", f->vector, f->error, read_cr2(), f->eip,
+                symbol, offset);
         kprintf("  eax %08x ebx %08x ecx %08x edx %08x\n", f->eax, f->ebx, f->ecx, f->edx);
         bool user = f->cs & 3;
 
-        kprintf("  esi %08x edi %08x ebp %08x esp %08x\n", f->esi, f->edi, f->ebp, user ? f->esp : (uint32_t)&f->esp);
+        kprintf("  esi %08x edi %08x ebp %08x esp %08x\n", f->esi, f->edi, f->ebp,
+                user ? f->esp : (uint32_t)&f->esp);
         kprintf("  cs %04x ds %04x es %04x fs %04x gs %04x eflags %08x\n", f->cs & 0xffff, f->ds & 0xffff,
                 f->es & 0xffff, f->fs & 0xffff, f->gs & 0xffff, f->eflags);
         kprintf("  cr0 %08x cr3 %08x%s\n", read_cr0(), read_cr3(), user ? " from ring 3" : "");

@@ -9,7 +9,11 @@ enum { ROUND = 0x10000, CALIBRATION = 20000, TOLERANCE = 2 };   /* PIT clocks, P
 
 /* PIT counter 1 falls at PIT_HZ and goes round every 55 ms; the time-stamp counter tells how often it did. It only
  * has to be right to half a round between two looks, and they may not be further apart than 2^32 cycles. */
-static struct { uint32_t pit, tsc, cycles, total; } clock;      /* last look; cycles a PIT clock; PIT clocks so far */
+static struct {
+    uint32_t pit, tsc;          /* at the last look */
+    uint32_t cycles;            /* of the time-stamp counter, for one of the PIT's */
+    uint32_t total;             /* PIT clocks so far */
+} clock;
 
 static uint32_t rdtsc(void) { return (uint32_t)__builtin_ia32_rdtsc(); }
 

@@ -10,7 +10,10 @@
 
 int32_t syscall2(uint32_t number, uint32_t a, uint32_t b);
 
-static inline int32_t sys_write(const char *text, uint32_t bytes) { return syscall2(SYS_WRITE, (uint32_t)text, bytes); }
+static inline int32_t sys_write(const char *text, uint32_t bytes)
+{
+    return syscall2(SYS_WRITE, (uint32_t)text, bytes);
+}
 static inline int32_t sys_fork(void) { return syscall2(SYS_FORK, 0, 0); }           /* 0 in the child */
 static inline int32_t sys_wait(int *status) { return syscall2(SYS_WAIT, (uint32_t)status, 0); }
 static inline int32_t sys_yield(void) { return syscall2(SYS_YIELD, 0, 0); }
@@ -19,7 +22,7 @@ static inline int32_t sys_getpid(void) { return syscall2(SYS_GETPID, 0, 0); }
 static inline uint32_t sys_ticks(void) { return (uint32_t)syscall2(SYS_TICKS, 0, 0); }
 static inline int32_t sys_brk(uint32_t bytes) { return syscall2(SYS_BRK, bytes, 0); }     /* the heap's old end */
 static inline uint32_t sys_freepages(void) { return (uint32_t)syscall2(SYS_FREEPAGES, 0, 0); }
-static inline uint32_t sys_pit(void) { return (uint32_t)syscall2(SYS_PIT, 0, 0); }        /* 16 bits; PIT_HZ; downwards */
+static inline uint32_t sys_pit(void) { return (uint32_t)syscall2(SYS_PIT, 0, 0); }        /* timer_clock() */
 static inline void __attribute__((noreturn)) sys_exit(int status)
 {
     syscall2(SYS_EXIT, (uint32_t)status, 0);
