@@ -127,6 +127,38 @@ START_TEST(io_bitmap)
 }
 END_TEST
 
+/* Every instruction that reaches a port asks the bitmap. */
+START_TEST(io_bitmap_allows)
+{
+    static const char *const bytes[] = { "\xec", "\xed", "\xee", "\xef", "\x6c", "\x6d", "\x6e", "\x6f" };
+
+    for (int i = 0; i < COUNT_OF(bytes); i++) {
+        fixture_setup();
+        fixture_user(0);
+        pc.cpu.gpr[EDX] = 0x1234;
+        pc.cpu.gpr[ESI] = pc.cpu.gpr[EDI] = DATA_AT;
+        poke(TSS_AT + IO_BITMAP + 0x1234 / 8 - 2, 0);
+        expect_ran(run_bytes(bytes[i], 1), bytes[i]);
+        ck_assert_uint_eq(pc.cpu.eip, CODE_AT + 1);
+    }
+}
+END_TEST
+
+START_TEST(io_bitmap_pages)
+{
+    fixture_user(0);
+    paging_on();
+    poke(TSS_AT + 100, (0x1000 + 8) << 16);             /* the bitmap is on the page behind the TSS */
+    pc.cpu.tr.limit = 0x2fff;
+    set_pte(TSS_AT + 0x1000, 0);
+    expect_fault(RUN("\xec"), VEC_PF, 0, "bitmap on a missing page");
+    ck_assert_uint_eq(pc.cpu.fault.cr2, TSS_AT + 0x1008);
+    set_pte(TSS_AT, 0);
+    expect_fault(RUN("\xec"), VEC_PF, 0, "TSS on a missing page");
+    ck_assert_uint_eq(pc.cpu.fault.cr2, TSS_AT + 102);
+}
+END_TEST
+
 /* ---- flags, interrupts --------------------------------------------------------------------------- */
 
 START_TEST(cli_sti)
@@ -372,10 +404,14 @@ END_TEST
 START_TEST(ins_asks_first)
 {
     pc.cpu.seg[ES].attr &= ~(unsigned)ATTR_WRITABLE;
-    pc.cpu.gpr[EDX] = PORT_COM1 + 5;
+    bus_out(&pc.bus, PORT_COM1 + 4, 1, 0x10);           /* loopback: what is sent is received */
+    bus_out(&pc.bus, PORT_COM1, 1, 0x41);
+    pc.cpu.gpr[EDX] = PORT_COM1;
     pc.cpu.gpr[EDI] = DATA_AT;
     expect_fault(RUN("\x6c"), VEC_GP, 0, "insb to read-only data");
     ck_assert_uint_eq(pc.cpu.gpr[EDI], DATA_AT);
+    ck_assert_uint_eq(bus_in(&pc.bus, PORT_COM1 + 5, 1) & 1, 1);        /* not taken */
+    ck_assert_uint_eq(bus_in(&pc.bus, PORT_COM1, 1), 0x41);
 }
 END_TEST
 
@@ -416,6 +452,8 @@ Suite *suite_emulate(void)
     tcase_add_loop_test(t, privileged_faults, 0, COUNT_OF(privileged));
     tcase_add_loop_test(t, iopl, 0, COUNT_OF(by_iopl));
     tcase_add_loop_test(t, io_bitmap, 0, COUNT_OF(bitmaps));
+    tcase_add_test(t, io_bitmap_allows);
+    tcase_add_test(t, io_bitmap_pages);
     t = fixture_case(s, "flags");
     tcase_add_test(t, cli_sti);
     tcase_add_loop_test(t, popf_flag_masks, 0, COUNT_OF(popf_masks));

@@ -327,6 +327,56 @@ START_TEST(transfers)
 }
 END_TEST
 
+/* ---- operands that are not there --------------------------------------------------------------------- */
+
+/* EBX points to a page that is not mapped, ESP to its start or its end; the page fault changes nothing. */
+static const struct { const char *what, *bytes; size_t n; uint32_t esp; int error; } absent[] = {
+    { "pushfd", BYTES("\x9c"), 0x2000, 2 }, { "popfd", BYTES("\x9d"), 0x1000, 0 },
+    { "push ds", BYTES("\x1e"), 0x2000, 2 }, { "pop ds", BYTES("\x1f"), 0x1000, 0 },
+    { "pop ss", BYTES("\x17"), 0x1000, 0 },
+    { "int 0x40", BYTES("\xcd\x40"), 0x2000, 2 }, { "iretd", BYTES("\xcf"), 0x1000, 0 },
+    { "retf", BYTES("\xcb"), 0x1000, 0 }, { "call 8:0", BYTES("\x9a\x00\x00\x00\x00\x08\x00"), 0x2000, 2 },
+    { "call far [ebx]", BYTES("\xff\x1b"), 0, 0 }, { "jmp far [ebx]", BYTES("\xff\x2b"), 0, 0 },
+    { "lgdt [ebx]", BYTES("\x0f\x01\x13"), 0, 0 }, { "lidt [ebx]", BYTES("\x0f\x01\x1b"), 0, 0 },
+    { "sgdt [ebx]", BYTES("\x0f\x01\x03"), 0, 2 }, { "sidt [ebx]", BYTES("\x0f\x01\x0b"), 0, 2 },
+    { "sldt [ebx]", BYTES("\x0f\x00\x03"), 0, 2 }, { "str [ebx]", BYTES("\x0f\x00\x0b"), 0, 2 },
+    { "lldt [ebx]", BYTES("\x0f\x00\x13"), 0, 0 }, { "ltr [ebx]", BYTES("\x0f\x00\x1b"), 0, 0 },
+    { "verr [ebx]", BYTES("\x0f\x00\x23"), 0, 0 }, { "verw [ebx]", BYTES("\x0f\x00\x2b"), 0, 0 },
+    { "lar eax, [ebx]", BYTES("\x0f\x02\x03"), 0, 0 }, { "lsl eax, [ebx]", BYTES("\x0f\x03\x03"), 0, 0 },
+    { "lmsw [ebx]", BYTES("\x0f\x01\x33"), 0, 0 }, { "smsw [ebx]", BYTES("\x0f\x01\x23"), 0, 2 },
+    { "mov es, [ebx]", BYTES("\x8e\x03"), 0, 0 }, { "mov ss, [ebx]", BYTES("\x8e\x13"), 0, 0 },
+    { "mov [ebx], es", BYTES("\x8c\x03"), 0, 2 }, { "lss eax, [ebx]", BYTES("\x0f\xb2\x03"), 0, 0 },
+};
+
+START_TEST(operands_absent)
+{
+    struct vcpu before;
+
+    paging_on();
+    set_pte(DATA_AT + 0x1000, 0);
+    pc.cpu.gpr[EBX] = DATA_AT + 0x1000;
+    pc.cpu.gpr[ESP] = DATA_AT + absent[_i].esp;
+    before = pc.cpu;
+    expect_fault(run_bytes(absent[_i].bytes, absent[_i].n), VEC_PF, absent[_i].error, absent[_i].what);
+    ck_assert_uint_eq(pc.cpu.fault.cr2 & PAGE_MASK, DATA_AT + 0x1000);
+    expect_unchanged(before, absent[_i].what);
+}
+END_TEST
+
+START_TEST(byte_registers)
+{
+    pc.cpu.gpr[EDX] = 0x11223344;
+    ck_assert_uint_eq(register_read(&pc.cpu, 2, 1), 0x44);      /* DL */
+    ck_assert_uint_eq(register_read(&pc.cpu, 6, 1), 0x33);      /* DH */
+    register_write(&pc.cpu, 2, 1, 0xaa);
+    ck_assert_uint_eq(pc.cpu.gpr[EDX], 0x112233aa);
+    register_write(&pc.cpu, 6, 1, 0xffffffbb);
+    ck_assert_uint_eq(pc.cpu.gpr[EDX], 0x1122bbaa);
+    register_write(&pc.cpu, EDX, 2, 0xcccccccc);
+    ck_assert_uint_eq(pc.cpu.gpr[EDX], 0x1122cccc);
+}
+END_TEST
+
 /* ---- the rest ------------------------------------------------------------------------------------ */
 
 START_TEST(cpuid)
@@ -341,9 +391,11 @@ START_TEST(cpuid)
     ck_assert_uint_eq(pc.cpu.gpr[ECX], 0x80000000);     /* only: a hypervisor is present */
     ck_assert_uint_eq(pc.cpu.gpr[EDX] & ~0x0780a139u, 0);
     ck_assert_uint_eq(pc.cpu.gpr[EDX] & 0x2038, 0x2038);        /* PSE, TSC, MSR, PGE */
-    ck_assert_uint_eq(pc.cpu.gpr[EBX] >> 24, 0);        /* APIC 0 */
+    ck_assert_uint_eq(pc.cpu.gpr[EBX] & 0xffff00ff, 0); /* one processor, APIC 0; CLFLUSH's line is the host's */
+    ck_assert_uint_ne(pc.cpu.gpr[EBX], 0);
     pc.cpu.gpr[EAX] = 0x40000000;
     expect_ran(RUN("\x0f\xa2"), "cpuid 0x40000000");
+    ck_assert_uint_eq(pc.cpu.gpr[EAX], 0x40000000);     /* the highest leaf of its kind */
     ck_assert_mem_eq(&pc.cpu.gpr[EBX], "Quad", 4);
     ck_assert_mem_eq(&pc.cpu.gpr[ECX], "viso", 4);
     ck_assert_mem_eq(&pc.cpu.gpr[EDX], "rVMM", 4);
@@ -403,6 +455,8 @@ Suite *suite_emulate_system(void)
     tcase_add_test(t, lldt_ltr);
     tcase_add_test(t, transfers);
     t = fixture_case(s, "rest");
+    tcase_add_loop_test(t, operands_absent, 0, COUNT_OF(absent));
+    tcase_add_test(t, byte_registers);
     tcase_add_test(t, cpuid);
     tcase_add_test(t, counters);
     tcase_add_test(t, operand_addresses);
