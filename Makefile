@@ -78,8 +78,8 @@ $(B)/guests/user.o: $(GUEST_USER_OBJ)
 	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
 	@! nm -u $@ | grep " U "                 # nothing of the kernel: a program could not reach it
 
-# Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move
-# anything, for it stands at the end of the kernel's constants in a section of its own.
+# Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move any
+# of the functions in it: the constants stand behind all code.
 SYMBOLS_C = awk 'BEGIN { print "\#include \"kernel.h\"\nconst struct symbol symbol_table[] = {" } \
 	$$2 ~ /[tT]/ && $$1 >= "c0000000" { printf "{ 0x%s, \"%s\" },\n", $$1, $$3 } END { print "{ ~0u, 0 } };" }'
 
