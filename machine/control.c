@@ -102,9 +102,8 @@ bool debug_write(struct machine *m, unsigned reg, uint32_t value)
 }
 
 /* An MSR that is only kept; NULL if there is none of this number. */
-static void *msr_place(struct vcpu *cpu, uint32_t index, bool *wide)
+static uint64_t *msr_place(struct vcpu *cpu, uint32_t index)
 {
-    *wide = index == MSR_APIC_BASE || index == MSR_PAT;
     switch (index) {
     case MSR_APIC_BASE: return &cpu->apic_base;
     case MSR_PAT: return &cpu->pat;
@@ -117,13 +116,12 @@ static void *msr_place(struct vcpu *cpu, uint32_t index, bool *wide)
 
 bool msr_read(struct machine *m, uint32_t index, uint64_t *value)
 {
-    bool wide;
-    void *place = msr_place(&m->cpu, index, &wide);
+    const uint64_t *place = msr_place(&m->cpu, index);
 
     if (index == MSR_TSC)
         *value = __rdtsc();
     else if (place)
-        *value = wide ? *(uint64_t *)place : *(uint32_t *)place;
+        *value = *place;
     else
         return vcpu_raise_error(&m->cpu, VEC_GP, 0);
     return true;
@@ -131,14 +129,10 @@ bool msr_read(struct machine *m, uint32_t index, uint64_t *value)
 
 bool msr_write(struct machine *m, uint32_t index, uint64_t value)
 {
-    bool wide;
-    void *place = msr_place(&m->cpu, index, &wide);
+    uint64_t *place = msr_place(&m->cpu, index);
 
     if (!place)
         return vcpu_raise_error(&m->cpu, VEC_GP, 0);
-    if (wide)
-        *(uint64_t *)place = value;
-    else
-        *(uint32_t *)place = (uint32_t)value;
+    *place = value;
     return true;
 }

@@ -122,26 +122,24 @@ static bool is_fault_class(uint8_t vector)
 bool event_exception(struct machine *m)
 {
     struct vcpu *cpu = &m->cpu;
+    uint8_t first = VEC_NMI;                            /* none yet: like an NMI, it makes no double fault */
 
     while (!m->stopped) {
-        struct fault first = cpu->fault;
-        struct event e = {
-            .vector = first.vector, .has_error = first.has_error, .error = first.error, .eip = cpu->eip,
-            .eflags = cpu->eflags | (is_fault_class(first.vector) ? FLAG_RF : 0),
-        };
+        struct fault f = cpu->fault;
 
-        if (first.vector == VEC_PF)
-            cpu->cr2 = first.cr2;
+        if (f.vector == VEC_PF)
+            cpu->cr2 = f.cr2;                           /* also when it ends in a double fault (6.15, #PF) */
+        if (first == VEC_DF)
+            return machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
+        if (makes_double_fault(first, f.vector))
+            f = (struct fault){ .vector = VEC_DF, .has_error = true };
+        struct event e = {
+            .vector = f.vector, .has_error = f.has_error, .error = f.error, .eip = cpu->eip,
+            .eflags = cpu->eflags | (is_fault_class(f.vector) ? FLAG_RF : 0),
+        };
         if (deliver(m, &e))
             return true;
-        if (m->stopped)
-            return false;
-        if (first.vector == VEC_DF)
-            return machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
-        if (cpu->fault.vector == VEC_PF)
-            cpu->cr2 = cpu->fault.cr2;                  /* also when it ends in a double fault (6.15, #PF) */
-        if (makes_double_fault(first.vector, cpu->fault.vector))
-            vcpu_raise_error(cpu, VEC_DF, 0);
+        first = f.vector;
     }
     return false;
 }

@@ -91,7 +91,7 @@ struct vcpu {
     struct table_register gdtr, idtr;
     uint32_t cr0, cr2, cr3, cr4;
     uint32_t dr[8];
-    uint32_t sysenter_cs, sysenter_esp, sysenter_eip;   /* MSRs 0x174 to 0x176: kept, never used */
+    uint64_t sysenter_cs, sysenter_esp, sysenter_eip;   /* MSRs 0x174 to 0x176: kept, never used */
     uint64_t apic_base, pat;                            /* MSRs 0x1b, 0x277: likewise */
     bool halted;
     enum interrupt_shadow shadow;
