@@ -83,9 +83,10 @@ struct fault {
 enum interrupt_shadow { SHADOW_NONE, SHADOW_STI, SHADOW_MOV_SS };
 
 struct vcpu {
-    uint32_t gpr[8];            /* the first three fields are known to assembly: direct/offsets.h */
+    uint32_t gpr[8];            /* these four are known to assembly: direct/offsets.h */
     uint32_t eip;
     uint32_t eflags;
+    _Alignas(16) uint8_t fpu[512];                      /* FXSAVE area */
     struct segment seg[SEGREGS];
     struct segment ldtr, tr;
     struct table_register gdtr, idtr;
@@ -96,7 +97,6 @@ struct vcpu {
     bool halted;
     enum interrupt_shadow shadow;
     struct fault fault;
-    _Alignas(16) uint8_t fpu[512];                      /* FXSAVE area */
 };
 
 /* State at a multiboot entry: flat 32-bit protected mode, paging and interrupts off (Multiboot

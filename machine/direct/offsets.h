@@ -13,7 +13,7 @@
 #define VCPU_EDI 28
 #define VCPU_EIP 32
 #define VCPU_EFLAGS 36
-#define VCPU_FPU 256
+#define VCPU_FPU 48
 
 #define WORLD_HOST_RSP 0
 #define WORLD_VCPU 8
