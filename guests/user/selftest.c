@@ -22,6 +22,12 @@ static void read_kernel(void) { (void)*(volatile uint32_t *)0xc0100000; }
 static void write_text(void) { *(volatile uint8_t *)(uintptr_t)write_text = 0; }
 static void ask_too_much(void) { sys_exit(sys_write((const char *)0xc0100000, 4)); }
 static void wait_into_text(void) { sys_exit(sys_wait((int *)(uintptr_t)write_text)); }
+static void wait_for_nothing(void)
+{
+    int child = sys_fork();
+
+    sys_exit(child ? sys_wait(NULL) != child : 0);
+}
 
 int selftest_main(const char *args)
 {
@@ -40,6 +46,7 @@ int selftest_main(const char *args)
     verdict("text-is-read-only", ~0u, (uint32_t)status_of(write_text));
     verdict("write-checks-its-buffer", ~0u, (uint32_t)status_of(ask_too_much));
     verdict("wait-checks-its-buffer", ~0u, (uint32_t)status_of(wait_into_text));
+    verdict("wait-without-status", 0, (uint32_t)status_of(wait_for_nothing));
     *(volatile uint32_t *)(uintptr_t)(end + 8188) = 0x5a;
     verdict("brk-grows", end + 8192, (uint32_t)sys_brk(0));
     verdict("brk-is-memory", 0x5a, *(volatile uint32_t *)(uintptr_t)(end + 8188));

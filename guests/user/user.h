@@ -15,7 +15,7 @@ static inline int32_t sys_write(const char *text, uint32_t bytes)
     return syscall2(SYS_WRITE, (uint32_t)text, bytes);
 }
 static inline int32_t sys_fork(void) { return syscall2(SYS_FORK, 0, 0); }           /* 0 in the child */
-static inline int32_t sys_wait(int *status) { return syscall2(SYS_WAIT, (uint32_t)status, 0); }
+static inline int32_t sys_wait(int *status) { return syscall2(SYS_WAIT, (uint32_t)status, 0); }   /* or NULL */
 static inline int32_t sys_yield(void) { return syscall2(SYS_YIELD, 0, 0); }
 static inline int32_t sys_sleep(uint32_t ticks) { return syscall2(SYS_SLEEP, ticks, 0); }
 static inline int32_t sys_getpid(void) { return syscall2(SYS_GETPID, 0, 0); }
