@@ -1,9 +1,9 @@
 /* The programs that run in the kernel itself. User programs are in guests/user/init.c. */
 #include "kernel.h"
 
-void probes_main(void) __attribute__((weak));
-void race_main(void) __attribute__((weak));
-void bench_main(void) __attribute__((weak));
+void probes_main(void);
+void race_main(void);
+void bench_main(void);
 
 const struct program programs[] = {
     { "probes", probes_main },          /* is every instruction right? */

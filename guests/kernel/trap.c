@@ -4,7 +4,7 @@
 #include "process.h"
 #include "ops.h"
 
-enum { GATE_INTERRUPT = 0x8e00, EXCEPTIONS = 32, IRQS = 16, IRQ_MASTER_SPURIOUS = 7 };
+enum { GATE_INTERRUPT = 0x8e00, EXCEPTIONS = 32, IRQS = 16 };
 
 struct idt_gate idt[256];
 bool (*trap_hook)(struct trapframe *);
@@ -67,8 +67,8 @@ static void exception(struct trapframe *f)
 {
     const char *name = exception_names[f->vector];
 
-    if (!(f->cs & 3))
-        kernel_panic(f, name);
+    if (!(f->cs & 3) || !process_running())
+        kernel_panic(f, name);          /* ring 3 without a process: a probe that expected none */
     kprintf("process killed: %s at %08x, error %x, cr2 %08x\n", name, f->eip, f->error,
             f->vector == VEC_PF ? read_cr2() : 0);
     process_exit(-1);

@@ -44,7 +44,7 @@ int demo_main(const char *args);
 int selftest_main(const char *args);
 int forkwait_main(const char *args);
 int soak_main(const char *args);
-int compute_main(const char *args) __attribute__((weak));
-int bench_user_main(const char *args) __attribute__((weak));
+int compute_main(const char *args);
+int bench_user_main(const char *args);
 
 #endif
