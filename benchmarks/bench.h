@@ -24,6 +24,7 @@ struct engine {
     int repeat;                     /* runs for each of RUNS=: more for those that start fast, so that a slow second
                                      * of the host cannot spoil all of one engine's samples */
     const char *remedy;             /* what to do where it is missing */
+    const char *expected;           /* the file that names the probes which fail under it */
 };
 struct workload {
     const char *name, *append;      /* the guest's command line */

@@ -143,19 +143,16 @@ static void retry(void)
         }
 }
 
-/* Exits of a run with `iterations` and how many operations it really made; false if it does not say. */
-static bool count_exits(const struct job *job, int iterations, json_t **exits, double *total, double *operations)
+/* The exits of a run with exactly so many operations in its one sample; false if it does not say. */
+static bool count_exits(const struct job *job, int iterations, json_t **exits, double *total)
 {
     static struct output out;
     char extra[60];
     snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
     struct outcome o = run_job(job, extra, 10);
     parse_output(o.text, &out);
-    bool good = o.ran && out.count && parse_counters(o.counters, exits, total);
-    *operations = 0;
-    for (size_t i = 0; i < out.count; i++)
-        if (!strcmp(out.samples[i].name, benchmarks[job->benchmark].name))
-            *operations += (double)out.samples[i].iterations;
+    bool good = o.ran && out.count == 1 && out.samples[0].iterations == (uint64_t)iterations &&
+                parse_counters(o.counters, exits, total);
     free(o.text);
     free(o.counters);
     return good;
@@ -167,17 +164,15 @@ static void count_operations(int e, int w, int b)
     struct job job = { e, w, b, 0 };
     json_t *few = NULL, *many = NULL, *count;
     const char *reason;
-    double total[2], operations[2];
-    int n = strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4;
+    double total[2];
+    int n = strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4, more = 2 * n;
     progress(engines[e].name, benchmarks[b].name, 0, 1);
-    if (count_exits(&job, n, &few, &total[0], &operations[0]) &&
-        count_exits(&job, 3 * n, &many, &total[1], &operations[1]) && operations[1] > operations[0]) {
-        double more = operations[1] - operations[0];
+    if (count_exits(&job, n, &few, &total[0]) && count_exits(&job, n + more, &many, &total[1])) {
         series[e][b].exits_per_op = (total[1] - total[0]) / more;
         series[e][b].exits = json_object();
         json_object_foreach(many, reason, count) {
             double extra = json_number_value(count) - json_number_value(json_object_get(few, reason));
-            if (extra > more / 20 || extra < -more / 20)
+            if (extra > more / 20.0 || extra < -more / 20.0)
                 json_object_set_new(series[e][b].exits, reason, json_real(extra / more));
         }
     }
@@ -228,7 +223,7 @@ static const char *reason_for(int e, int b)
 {
     const char *workload = benchmarks[b].workload, *why = cannot_run(&engines[e]);
     bool guest = runs_workload(&engines[e], "boot");        /* the others have no kernel to measure */
-    if (!runs_workload(&engines[e], workload) || (!guest && !strcmp(workload, "bench")))
+    if (!runs_workload(&engines[e], workload) || (!guest && strcmp(workload, "compute")))
         return "does not apply";
     if (!options.engine_on[e])
         return "not asked for";

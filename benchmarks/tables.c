@@ -9,16 +9,16 @@
 #define GUEST "boot bench bench-user compute probes"
 
 const struct engine engines[] = {
-    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate" },
-    { "native", "bench compute", "build/native-twin {append}", { 0, 0 }, 4,
-      "make build/native-twin" },
+    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL },
+    { "native", "bench bench-user compute", "build/native-twin {append}", { 0, 0 }, 4,
+      "make build/native-twin", NULL },
     { "trap-emulate", GUEST,
       "build/trap-emulate -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}", { 1, 3 },
-      4, "make build/trap-emulate" },
+      4, "make build/trap-emulate", "tests/expected/trap-emulate.txt" },
     { "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
-      "install the package qemu-system-x86" },
+      "install the package qemu-system-x86", "tests/expected/qemu.txt" },
     { 0 },
 };
 
@@ -59,6 +59,9 @@ struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
     { "syscall", "bench-user", "cycles", "system call of the guest and back", { 242, 2308, 246 } },
     { "ctxsw", "bench-user", "cycles", "two processes yield to each other", { 0 } },
     { "forkwait", "bench-user", "cycles", "fork, exit, wait", { 0 } },
+    { "null-user", "bench-user", "cycles", "one turn of the empty loop, in ring 3", { 0 } },
+    { "callret-user", "bench-user", "cycles", "call and return, in ring 3", { 0 } },
+    { "callind-user", "bench-user", "cycles", "the same through a register", { 0 } },
     { "compute-sieve", "compute", "cycles", "byte stores with strides", { 0 } },
     { "compute-sha256", "compute", "cycles", "rotates and adds, register pressure", { 0 } },
     { "compute-quicksort", "compute", "cycles", "mispredicted branches", { 0 } },

@@ -43,22 +43,25 @@ static uint32_t cycles_of(void (*loop)(uint32_t), uint32_t n)
 }
 
 /* The guest's nanobenchmarks that need no kernel, each sample less the null loop measured right before it. */
-static void bench(const char *args)
+static void bench(const char *args, const char *suffix)
 {
     static const struct { const char *name; void (*loop)(uint32_t); } loops[] = {
         { "null", nano_null }, { "callret", nano_callret }, { "callind", nano_callind },
     };
     char only[32] = "";
+    size_t length;
     enum { N = 100000, SAMPLES = 5 };
 
     option_text(args, "only", only, sizeof only);
+    length = strlen(only) > strlen(suffix) ? strlen(only) - strlen(suffix) : 0;
+    only[length] = '\0';
     for (unsigned i = 0; i < sizeof loops / sizeof *loops; i++)
         for (int sample = -1; sample < SAMPLES && (!*only || strcmp(only, loops[i].name) == 0); sample++) {
             uint32_t null = cycles_of(nano_null, N), took = cycles_of(loops[i].loop, N);
             if (i)
                 took = took > null ? took - null : 0;
             if (sample >= 0)                /* the first one warms up */
-                uprintf("BENCH %s %u %u\n", loops[i].name, (uint32_t)N, took);
+                uprintf("BENCH %s%s %u %u\n", loops[i].name, suffix, (uint32_t)N, took);
         }
 }
 
@@ -69,10 +72,10 @@ int twin_main(const char *args)
     option_text(args, "run", run, sizeof run);
     if (strcmp(run, "compute") == 0)
         return compute_main(args) || failed;
-    if (strcmp(run, "bench") == 0) {
-        bench(args);
+    if (strcmp(run, "bench") == 0 || strcmp(run, "bench-user") == 0) {
+        bench(args, run + 5);
         return 0;
     }
-    uprintf("native-twin: takes run=compute or run=bench, with only= samples= cycles= as the guest has them\n");
+    uprintf("native-twin: takes run=compute, bench or bench-user, with only= samples= cycles= as the guest has them\n");
     return 2;
 }

@@ -100,7 +100,7 @@ START_TEST(knows_names_exactly)
     ck_assert_int_ge(benchmark_index("cli-sti"), 0);
     ck_assert_int_eq(benchmark_index("cli"), -1);
     ck_assert(runs_workload(&engines[engine_index("native")], "compute"));
-    ck_assert(!runs_workload(&engines[engine_index("native")], "bench-user"));
+    ck_assert(!runs_workload(&engines[engine_index("native")], "boot"));
 }
 END_TEST
 
