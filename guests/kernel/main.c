@@ -33,8 +33,10 @@ static void run(void)
 {
     const char *name = option("run");
 
-    if (!name)
+    if (!name) {
+        kprintf("The tiny kernel is up, %u pages are free; run= names a program.\n", pages_free());
         report(0, 0);
+    }
     for (const struct program *p = programs; p->name; p++)
         if (strcmp(p->name, name) == 0)
             p->main();
