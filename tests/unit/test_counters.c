@@ -66,12 +66,14 @@ START_TEST(everything_counted)
     c->blocks_translated = 9;
     c->blocks_chained = 10;
     c->blocks_invalidated = 11;
+    c->timer_ticks_lost = 12;
     root = written();
     ck_assert_int_eq(number(root, "exits", "privileged"), 5);
     ck_assert_int_eq(number(root, "exits", "total"), 0x10000000004);
     ck_assert_uint_eq(json_object_size(json_object_get(root, "emulated")), ISA_COUNT);
     ck_assert_int_eq(number(root, "emulated", "cli"), ISA_CLI + 1);
     ck_assert_int_eq(number(root, "emulated", "mov-to-cr"), ISA_MOV_TO_CR + 1);
+    ck_assert_uint_eq(json_object_size(json_object_get(root, "events")), 256);
     ck_assert_int_eq(number(root, "events", "0"), 256);
     ck_assert_int_eq(number(root, "events", "255"), 1);
     ck_assert_uint_eq(json_object_size(json_object_get(root, "hypercalls")), 1);
@@ -81,6 +83,7 @@ START_TEST(everything_counted)
     ck_assert_int_eq(number(root, "blocks", "translated"), 9);
     ck_assert_int_eq(number(root, "blocks", "chained"), 10);
     ck_assert_int_eq(number(root, "blocks", "invalidated"), 11);
+    ck_assert_int_eq(number(root, "timer", "lost"), 12);
     json_decref(root);
 }
 END_TEST
