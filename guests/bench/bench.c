@@ -1,6 +1,6 @@
-/* `run=bench only=NAME,NAME samples=N cycles=N`: what each operation of a kernel costs, after Adams and Agesen (ASPLOS
- * 2006) and kvm-unit-tests' vmexit. A loop scales itself to `cycles` time-stamp cycles; the same turns of the null
- * loop, measured right before, are taken off. BENCH lines: design.md 3. The loops are in bench.asm. */
+/* `run=bench only=NAME,NAME samples=N cycles=N`: what each operation of a kernel costs, after Adams and Agesen
+ * (ASPLOS 2006) and kvm-unit-tests' vmexit. A loop scales itself to `cycles` time-stamp cycles; the same turns of
+ * the null loop, measured right before, are taken off. The loops are in bench.asm. */
 #include "kernel.h"
 #include "ops.h"
 #include "pc.h"
@@ -8,9 +8,9 @@
 enum { PAGE_THERE = 0x00400000, PAGE_ABSENT = 0x00401000, VEC_DE = 0, VEC_OWN = 0x44, PORT = PORT_COM1 + 7 };
 
 typedef void loop(uint32_t n, void *place);
-loop bench_null, bench_cli_sti, bench_pushf_popf, bench_in, bench_out, bench_sidt, bench_mov_from_cr0, bench_mov_to_cr3,
-    bench_invlpg, bench_callret, bench_callind, bench_int_iret, bench_divzero, bench_pgfault, bench_ptemod, bench_cpuid,
-    bench_smc;
+loop bench_null, bench_cli_sti, bench_pushf_popf, bench_in, bench_out, bench_sidt, bench_mov_from_cr0,
+    bench_mov_to_cr3, bench_invlpg, bench_callret, bench_callind, bench_int_iret, bench_divzero, bench_pgfault,
+    bench_ptemod, bench_cpuid, bench_smc;
 void empty(void), bench_iret(void), bench_skip(void), bench_skip_error(void);
 
 static uint8_t buffer[8];

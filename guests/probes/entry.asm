@@ -1,5 +1,6 @@
 ; Into a probe and out of it; the processor's state before each one; an interrupt on order. See probe.inc, probes.c.
 %define ENTRY_ASM
+%include "pc.inc"
 %include "probe.inc"
 
 section .bss align=4096
@@ -71,7 +72,7 @@ probe_user:
     push U_CODE
     iretd
 
-; void probe_reset_cpu(uint32_t cr0, uint32_t cr3);     the GDT's TSS is not busy, its and the IDT's contents are right
+; void probe_reset_cpu(uint32_t cr0, uint32_t cr3);     GDT and IDT are right, the TSS not busy
 global probe_reset_cpu
 probe_reset_cpu:
     lgdt [gdtr]
@@ -86,37 +87,15 @@ probe_reset_cpu:
     mov cr3, eax
     ret
 
-; uint32_t probe_cr0(void);  uint32_t probe_cr2(void);
-global probe_cr0, probe_cr2
-probe_cr0:
-    mov eax, cr0
-    ret
-probe_cr2:
-    mov eax, cr2
-    ret
-
-; void copy_words(void *to, const void *from, uint32_t words);
-global copy_words
-copy_words:
-    push esi
-    push edi
-    mov edi, [esp + 12]
-    mov esi, [esp + 16]
-    mov ecx, [esp + 20]
-    rep movsd
-    pop edi
-    pop esi
-    ret
-
 ; Makes IRQ 4 pending, by the UART's transmitter: it is empty, and from now on says so. IF = 0, or the interrupt
 ; comes inside. Gives up after 65,536 looks at the transmitter, 64 at the PIC; changes EAX, ECX, EDX.
 global arm_irq, arm_masked
 arm_irq:
     mov al, 0xef
-    out 0x21, al
+    out PORT_PIC1_DATA, al
 arm_masked:                     ; the same, with the line masked
     mov dword [armed], 1
-    mov dx, 0x3fd
+    mov dx, PORT_COM1 + 5
     mov ecx, 0x10000
 .busy:
     in al, dx
@@ -125,16 +104,16 @@ arm_masked:                     ; the same, with the line masked
     dec ecx
     jnz .busy
 .empty:
-    mov dx, 0x3f9
+    mov dx, PORT_COM1 + 1
     xor eax, eax
     out dx, al
     mov al, 2
     out dx, al
     mov al, 0x0a
-    out 0x20, al                ; the PIC's port shows its requests
+    out PORT_PIC1_COMMAND, al                ; the PIC's port shows its requests
     mov ecx, 64
 .wait:
-    in al, 0x20
+    in al, PORT_PIC1_COMMAND
     test al, 0x10
     jnz .pending
     dec ecx

@@ -267,13 +267,13 @@ user_pf "pf-user-write-absent", 6, U_ABSENT + 4, mov [U_ABSENT + 4], eax
 user_pf "pf-user-no-table", 4, U_FAR + 4, mov eax, [U_FAR + 4]
 user_pf "pf-user-write-ro", 7, U_RO + 4, mov [U_RO + 4], eax
 user_pf "pf-user-crossing", 7, U_RO, mov [U_RO - 2], eax
-user_pf "pf-user-read-kernel", 5, 0xc0100004, mov eax, [0xc0100004]
-user_pf "pf-user-write-kernel", 7, 0xc0100004, mov [0xc0100004], eax
+user_pf "pf-user-read-kernel", 5, KERNEL_BASE + 0x100004, mov eax, [KERNEL_BASE + 0x100004]
+user_pf "pf-user-write-kernel", 7, KERNEL_BASE + 0x100004, mov [KERNEL_BASE + 0x100004], eax
 user_pf "pf-user-read-high", 4, 0xffbffffc, mov eax, [0xffbffffc]
 
-probe "pf-user-fetch-kernel", PF | ERR(5), 0xc0100000
+probe "pf-user-fetch-kernel", PF | ERR(5), KERNEL_BASE + 0x100000
     user
-    mov eax, 0xc0100000
+    mov eax, KERNEL_BASE + 0x100000
     jmp eax
 
 probe "pf-user-fetch-absent", PF | ERR(4) | 3, U_ABSENT + 3

@@ -1,5 +1,6 @@
 ; Interrupts: when they come and when not, in which order; and code that changes or reads itself. The UART says that
 ; its transmitter is empty (IRQ 4, arm_irq in entry.asm), so that almost none of this asks a clock. See probe.inc.
+%include "pc.inc"
 %include "probe.inc"
 
 table interrupt_probes
@@ -126,12 +127,12 @@ probe "irq-user-sti-iopl-3", 3              ; STI; INC; then it comes
 probe "pic-mask", 0x01
     call arm_irq
     mov al, 0xff
-    out 0x21, al
+    out PORT_PIC1_DATA, al
     window
     mov ebx, [irqs]
     shl ebx, 4
     mov al, 0xef
-    out 0x21, al
+    out PORT_PIC1_DATA, al
     window
     mov eax, [irqs]
     or eax, ebx
@@ -139,8 +140,8 @@ probe "pic-mask", 0x01
 probe "pic-request-register", 0x10
     call arm_irq
     mov al, 0x0a
-    out 0x20, al
-    in al, 0x20
+    out PORT_PIC1_COMMAND, al
+    in al, PORT_PIC1_COMMAND
     and eax, 0x10
 
 probe "pic-service-register", 0x1000        ; in service until EOI
@@ -148,12 +149,12 @@ probe "pic-service-register", 0x1000        ; in service until EOI
     call arm_irq
     window
     mov al, 0x0b
-    out 0x20, al
-    in al, 0x20
+    out PORT_PIC1_COMMAND, al
+    in al, PORT_PIC1_COMMAND
     mov bh, al
     mov al, 0x20
-    out 0x20, al
-    in al, 0x20
+    out PORT_PIC1_COMMAND, al
+    in al, PORT_PIC1_COMMAND
     mov ah, bh
 
 probe "pic-eoi", 0x112                      ; without EOI the line is deaf
@@ -166,7 +167,7 @@ probe "pic-eoi", 0x112                      ; without EOI the line is deaf
     shl ebx, 4
     or ebx, [irqs]
     mov al, 0x20
-    out 0x20, al
+    out PORT_PIC1_COMMAND, al
     window
     shl ebx, 4
     or ebx, [irqs]
@@ -175,27 +176,27 @@ probe "pic-eoi", 0x112                      ; without EOI the line is deaf
 %macro both 0                               ; IRQ 4 and, by one shot of the timer, IRQ 0 are pending
     call arm_masked
     mov al, 0x30
-    out 0x43, al
+    out PORT_PIT_CONTROL, al
     mov al, 50
-    out 0x40, al
+    out PORT_PIT_COUNTER0, al
     mov al, 0
-    out 0x40, al
+    out PORT_PIT_COUNTER0, al
     mov al, 0x0a
-    out 0x20, al
+    out PORT_PIC1_COMMAND, al
     mov ecx, 1000                           ; a busy host may be late
 %%wait:
     mov ebx, 100000                         ; looks rarely: each look is a trap under a VMM
 %%delay:
     dec ebx
     jnz %%delay
-    in al, 0x20
+    in al, PORT_PIC1_COMMAND
     test al, 1
     jnz %%both
     dec ecx
     jnz %%wait
 %%both:
     mov al, 0xee
-    out 0x21, al
+    out PORT_PIC1_DATA, al
 %endmacro
 
 probe "pic-priority", 0x204                 ; two came, line 0 first
@@ -212,7 +213,7 @@ probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 bac
     mov ebx, [irqs]
     shl ebx, 8
     mov al, 0x20
-    out 0x20, al
+    out PORT_PIC1_COMMAND, al
     window
     mov eax, [irq_order]
     or eax, ebx
@@ -220,13 +221,13 @@ probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 bac
 probe "hlt-until-timer", 0x100              ; nothing pending: HLT waits for it
     mov dword [armed], 1
     mov al, 0x30
-    out 0x43, al
+    out PORT_PIT_CONTROL, al
     mov al, 0
-    out 0x40, al
+    out PORT_PIT_COUNTER0, al
     mov al, 2                               ; 512 / 1,193,182 s
-    out 0x40, al
+    out PORT_PIT_COUNTER0, al
     mov al, 0xfe
-    out 0x21, al
+    out PORT_PIC1_DATA, al
     sti
     hlt
     cli
@@ -236,7 +237,7 @@ probe "hlt-until-timer", 0x100              ; nothing pending: HLT waits for it
 
 probe "uart-identifies", 0x12               ; transmitter empty, then nothing
     call arm_irq
-    mov dx, 0x3fa
+    mov dx, PORT_COM1 + 2
     in al, dx
     and eax, 0x0f
     shl eax, 3
@@ -306,7 +307,7 @@ probe "smc-alias", 0x22                     ; written through another address of
     mov ebx, [user_ptes]
     mov ebx, [ebx + 4]
     and ebx, 0xfffff000
-    mov byte [ebx + 0xc0000001], 0x22
+    mov byte [ebx + KERNEL_BASE + 1], 0x22
     cpuid
     mov edx, U_DATA
     xor eax, eax
@@ -320,7 +321,7 @@ probe "smc-remapped", 0x22                  ; another page at the code's address
     mov ecx, [ebx + 8]
     mov [ebx + 4], ecx
     and ecx, 0xfffff000
-    mov dword [ecx + 0xc0000000], MOV_AL(0x22)
+    mov dword [ecx + KERNEL_BASE], MOV_AL(0x22)
     invlpg [U_DATA]
     call edx
 

@@ -1,5 +1,5 @@
-; Privileged instructions in the kernel: what they must do. (That ring 3 may not is in user.asm; CLI, STI and HLT are
-; in interrupts.asm.) How to read one: probe.inc.
+; Privileged instructions in the kernel: what they must do. That ring 3 may not is in user.asm; CLI, STI and HLT
+; are in interrupts.asm. How to read one: probe.inc.
 %include "probe.inc"
 
 table privileged_probes
@@ -220,7 +220,7 @@ probe %1, 0x22
     mov ecx, [ebx + 8]
     mov [ebx + 4], ecx
     and ecx, 0xfffff000
-    mov byte [ecx + 0xc0000000], 0x22
+    mov byte [ecx + KERNEL_BASE], 0x22
 %endmacro
 
 remap "invlpg"

@@ -1,7 +1,7 @@
 /* The probes: one small named check after another of what a guest must observe, by the Intel SDM. Each starts from
  * the same state, and whatever it leaves behind is put right before the next. A wrong answer is a finding about the
  * machine below, so nothing here looks at which one that is. How a probe is written: probe.inc; what they check:
- * sensitive.asm, privileged.asm, exceptions.asm, user.asm, interrupts.asm. `only=PREFIX` picks. */
+ * sensitive.asm, segments.asm, privileged.asm, exceptions.asm, user.asm, interrupts.asm. `only=PREFIX` picks. */
 #include "kernel.h"
 #include "ops.h"
 #include "pc.h"
@@ -13,8 +13,8 @@ enum {
     PAGE_P = 1, PAGE_W = 2, PAGE_U = 4, VECTOR_DB = 1, VECTOR_PF = 14, STEPS_MAX = 7,
 };
 
-extern const struct probe sensitive_probes[], privileged_probes[], exception_probes[], user_probes[],
-    interrupt_probes[];
+extern const struct probe sensitive_probes[], segment_probes[], privileged_probes[], exception_probes[],
+    user_probes[], interrupt_probes[];
 
 /* What the hook tells a probe, and what a probe asks of the hook. */
 struct trapframe seen;                      /* the last trap's frame; seen_top: the address behind it */
@@ -78,7 +78,7 @@ static bool hook(struct trapframe *f)
     if (f->vector == LEAVE_USER && f->cs & 3)
         return finish(f, f->eax);
     if (f->vector == VECTOR_PF)
-        seen_cr2 = probe_cr2();
+        seen_cr2 = read_cr2();
     if (resume_at) {
         uint32_t to = resume_at;
         resume_at = 0;
@@ -100,12 +100,12 @@ static void keep_state(void)
     user_ptes = pte_of(kernel_pgdir, U_CODE);
     user_ptes[U_ABSENT] = 0;
     user_ptes[U_SUPER] &= ~PAGE_P;          /* only for the probes that ask: it lies among pages of ring 3 */
-    copy_words(kept_ptes, user_ptes, U_PAGES);
-    copy_words(kept_gdt, gdt, sizeof kept_gdt / 4);
-    copy_words(kept_idt, idt, sizeof kept_idt / 4);
+    memcpy(kept_ptes, user_ptes, sizeof kept_ptes);
+    memcpy(kept_gdt, gdt, sizeof kept_gdt);
+    memcpy(kept_idt, idt, sizeof kept_idt);
     kept_gdt[GDT_TSS].high &= ~TSS_BUSY;
     kept_idt[LEAVE_USER].high |= GATE_USER;
-    kept_cr0 = probe_cr0();
+    kept_cr0 = read_cr0();
     kept_iomap = tss.iomap_base;
     tss.esp0 = (uint32_t)(stack + sizeof stack);
 }
@@ -121,9 +121,9 @@ static void reset_interrupts(void)
 
 static void reset(const struct probe *p)
 {
-    copy_words(gdt, kept_gdt, sizeof kept_gdt / 4);
-    copy_words(idt, kept_idt, sizeof kept_idt / 4);
-    copy_words(user_ptes, kept_ptes, U_PAGES);
+    memcpy(gdt, kept_gdt, sizeof kept_gdt);
+    memcpy(idt, kept_idt, sizeof kept_idt);
+    memcpy(user_ptes, kept_ptes, sizeof kept_ptes);
     tss.iomap_base = kept_iomap;
     probe_reset_cpu(kept_cr0, virt_to_phys(kernel_pgdir));
     seen = (struct trapframe) { .vector = ~0u };
@@ -161,7 +161,7 @@ static bool check(const struct probe *p)
 void probes_main(void)
 {
     static const struct probe *const tables[] = {
-        sensitive_probes, privileged_probes, exception_probes, user_probes, interrupt_probes,
+        sensitive_probes, segment_probes, privileged_probes, exception_probes, user_probes, interrupt_probes,
     };
     const char *option_only = option("only");
     static char only[64];

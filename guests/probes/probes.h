@@ -15,8 +15,6 @@ struct probe {
 uint32_t probe_run(void (*code)(void));
 void probe_done(void);
 void probe_reset_cpu(uint32_t cr0, uint32_t cr3);
-uint32_t probe_cr0(void), probe_cr2(void);
-void copy_words(void *to, const void *from, uint32_t words);
 void arm_irq(void);
 
 #endif

@@ -97,9 +97,9 @@ void race_main(void)
     trap_hook = hook;
     pic_init();
     passed += run("section", section, "POPF did not turn interrupts on again, so the handler never ran.");
-    passed += run("nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let the "
-                  "handler in\nbetween reading and writing. An update was lost.");
-    passed += run("reopened", reopened_section, "POPF did not turn interrupts off again, so the handler came in "
-                  "between reading\nand writing. An update was lost.");
+    passed += run("nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let\n"
+                  "the handler in between reading and writing. An update was lost.");
+    passed += run("reopened", reopened_section, "POPF did not turn interrupts off again, so the handler came in\n"
+                  "between reading and writing. An update was lost.");
     report(passed, 3 - passed);
 }

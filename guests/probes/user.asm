@@ -137,7 +137,7 @@ probe "iret-esp", 0                         ; takes three words in the same ring
     mov eax, edx
     sub eax, esp
 
-%macro iret_faults 4-7                      ; name, result, EFLAGS and CS of the frame[, its SS[, low, high at 0x80]]
+%macro iret_faults 4-7                      ; name, result, the frame's EFLAGS, CS[, SS[, low, high at 0x80]]
 probe %1, %2 | AT
 %if %0 > 6
     gdt_set 0x80, %6, %7
