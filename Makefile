@@ -162,7 +162,7 @@ $(B)/guests/native/%.o: benchmarks/native/%.asm | packages
 
 .PHONY: bench compare
 bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(BENCH_VMMS) ## the comparison: build/bench/report.md (QUICK=1 FILTER= ENGINES= RUNS= SEED=)
-	$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
+	@$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 
 compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
