@@ -159,18 +159,12 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
     return DECODED;
 }
 
-/* Decoding costs a tenth of a signal, so what was decoded at an address is kept, and good while the same bytes
- * stand there. */
-static bool cached(const struct decode_cache *c, uint32_t gla, bool wide, const uint8_t *bytes, unsigned available,
-                   struct insn *out)
+/* Decoding costs a tenth of a signal, so what was decoded is kept. It depends on the bytes alone: that they are the
+ * same is all that must be asked, and the address only says where to look. */
+static bool is_decoded(const struct insn *kept, bool wide, const uint8_t *bytes, unsigned available)
 {
-    const struct insn *insn = &c->insn[gla % DECODE_CACHE];
-
-    if (c->gla[gla % DECODE_CACHE] != gla || insn->length == 0 || insn->length > available || insn->wide != wide ||
-        memcmp(insn->bytes, bytes, insn->length) != 0)
-        return false;
-    *out = *insn;
-    return true;
+    return kept->length != 0 && kept->length <= available && kept->wide == wide &&
+           memcmp(kept->bytes, bytes, kept->length) == 0;
 }
 
 /* The bytes at CS:EIP up to the end of their page, then, only if the instruction goes on there, of the next. */
@@ -181,6 +175,7 @@ static bool fetch_and_decode(struct machine *m, struct insn *out)
     uint32_t gla = cpu->seg[CS].base + cpu->eip;
     unsigned room = PAGE_BYTES - (gla & ~PAGE_MASK);
     bool wide = cpu->seg[CS].attr & ATTR_BIG;
+    struct insn *kept = &m->decoded[gla % DECODE_CACHE];
     uint8_t bytes[INSN_MAX];
     enum decoded result;
 
@@ -188,8 +183,10 @@ static bool fetch_and_decode(struct machine *m, struct insn *out)
         room = INSN_MAX;
     if (!memory_load(m, gla, bytes, room, user))
         return false;
-    if (cached(&m->decoded, gla, wide, bytes, room, out))
+    if (is_decoded(kept, wide, bytes, room)) {
+        *out = *kept;
         return true;
+    }
     result = decode(bytes, room, wide, out);
     if (result == DECODE_TRUNCATED) {
         if (!memory_load(m, gla + room, bytes + room, INSN_MAX - room, user))
@@ -200,8 +197,7 @@ static bool fetch_and_decode(struct machine *m, struct insn *out)
         return vcpu_raise_error(cpu, VEC_GP, 0);
     if (result != DECODED)
         return vcpu_raise(cpu, VEC_UD);
-    m->decoded.gla[gla % DECODE_CACHE] = gla;
-    m->decoded.insn[gla % DECODE_CACHE] = *out;
+    *kept = *out;
     return true;
 }
 

@@ -54,12 +54,7 @@ struct insn {
     uint8_t bytes[INSN_MAX];
 };
 
-/* See decode_at_eip(). */
-enum { DECODE_CACHE = 256 };
-struct decode_cache {
-    uint32_t gla[DECODE_CACHE];
-    struct insn insn[DECODE_CACHE];     /* length 0: empty */
-};
+enum { DECODE_CACHE = 256 };                             /* instructions that decode_at_eip() keeps */
 
 enum decoded { DECODED, DECODE_TRUNCATED, DECODE_INVALID, DECODE_TOO_LONG };
 

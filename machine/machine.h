@@ -25,7 +25,7 @@ struct machine {
     struct memory mem;
     struct bus bus;
     struct counters counters;
-    struct decode_cache decoded;
+    struct insn decoded[DECODE_CACHE];      /* by the low bits of their address; length 0: none */
     struct machine_hooks hooks;
     uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
     bool stopped;

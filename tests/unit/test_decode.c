@@ -331,6 +331,9 @@ START_TEST(fetch_limits)
     ck_assert(decode_at_eip(&pc, &insn));
     pc.cpu.seg[CS].limit = CODE_AT;
     expect_fault(decode_at_eip(&pc, &insn), VEC_GP, 0, "the second byte beyond CS's limit");
+    poke(CODE_AT, 0xfa);
+    ck_assert(decode_at_eip(&pc, &insn));               /* one byte, the last of the segment */
+    poke(CODE_AT, 0x80cd);
     pc.cpu.seg[CS].limit = CODE_AT - 1;
     expect_fault(decode_at_eip(&pc, &insn), VEC_GP, 0, "EIP beyond CS's limit");
     fixture_setup();
@@ -364,6 +367,9 @@ START_TEST(fetch_pages)
     poke(0x8000, 0x81);
     ck_assert(decode_at_eip(&pc, &insn));
     ck_assert_uint_eq(insn.op[0].value & 0xff, 0x81);
+    set_pte(0x7000, 0);
+    expect_fault(decode_at_eip(&pc, &insn), VEC_PF, 0, "decoded before, and not there any more");
+    set_pte(0x7000, 0x8000 | PTE_P | PTE_W | PTE_U);
     set_pte(0x6000, 0x6000 | PTE_P | PTE_W);
     pc.cpu.seg[CS].selector = UCODE;
     expect_fault(decode_at_eip(&pc, &insn), VEC_PF, 5, "a user fetches from a supervisor's page");
