@@ -84,7 +84,7 @@ probe "gp-instruction-too-long", GP | AT    ; sixteen bytes
     times 15 db 0x66
     nop
 
-; ---- #DB: single steps; each digit says where one stopped ----------------------------------------------------
+; ---- #DB, Intel SDM vol. 3B 17.3.1.4: single steps; each digit says where one stopped ----
 %macro step 2-3+                            ; name, stops; what comes before (to count for the offset)
 probe %1, %2
     %3
@@ -242,7 +242,7 @@ probe "gp-user-write-cs", GP | UAT
 .at:
     mov [cs:U_DATA], al
 
-; ---- #PF --------------------------------------------------------------------------------------------------
+; ---- #PF: Intel SDM vol. 3A 4.7 ---------------------------------------------------------------------------
 %macro kernel_pf 4+                         ; name, error code, CR2; one instruction
 probe %1, PF | ERR(%2) | AT, %3
     inc eax

@@ -5,7 +5,8 @@
 
 table interrupt_probes
 
-; ---- when they come --------------------------------------------------------------------------------------------
+; ---- when they come: Intel SDM vol. 3A 6.8 --------------------------------------------------------------
+; No clock makes an interrupt pending exactly at a MOV SS: its shadow is in exceptions.asm, by single steps.
 %macro window 0                             ; interrupts on for a moment
     sti
     nop

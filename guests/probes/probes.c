@@ -7,6 +7,7 @@
 #include "pc.h"
 #include "probes.h"
 
+/* What probe.inc calls by the same names; pages count from U_CODE. */
 enum {
     U_CODE = 0x400000, U_PAGES = 6, U_RO = 2, U_ABSENT = 3, U_SUPER = 5,
     LEAVE_USER = 0x41, IRQ_BASE = 0x20, GDT_TSS = 8, TSS_BUSY = 0x200, GATE_USER = 0x6000,
@@ -22,7 +23,8 @@ uint32_t seen_top, seen_cr2;
 uint32_t resume_at;                         /* not 0: where in ring 0 the next trap goes on, once */
 uint32_t pass_vector;                       /* a vector to note in `trace` and to return from */
 uint32_t trace;                             /* one hex digit each: where, as in a fault's digest */
-uint32_t armed, irqs, irq_order, irq_eip, hold_eoi;  /* interrupts; one hex digit each: the line */
+uint32_t armed, irqs, irq_eip, hold_eoi;    /* interrupts: on order, come, where the last one came, keep its EOI */
+uint32_t irq_order;                         /* one hex digit each: the line */
 
 uint32_t *user_ptes;                        /* of U_CODE and the pages behind it */
 static uint32_t kept_ptes[U_PAGES], kept_cr0;
@@ -163,12 +165,9 @@ void probes_main(void)
     static const struct probe *const tables[] = {
         sensitive_probes, segment_probes, privileged_probes, exception_probes, user_probes, interrupt_probes,
     };
-    const char *option_only = option("only");
-    static char only[64];
+    const char *only = option("only");
     unsigned passed = 0, failed = 0;
 
-    for (unsigned i = 0; option_only && option_only[i] && i < sizeof only - 1; i++)
-        only[i] = option_only[i];
     keep_state();
     reset_interrupts();                     /* of what the firmware left */
     trap_hook = hook;
@@ -180,7 +179,6 @@ void probes_main(void)
                 else
                     failed++;
             }
-    trap_hook = 0;
-    reset(0);
+    trap_hook = NULL;
     report(passed, failed);
 }

@@ -54,7 +54,7 @@ probe "mov-from-gs-loaded", 0x80
     mov gs, eax
     mov eax, gs
 
-; ---- loading segment registers --------------------------------------------------------------------
+; ---- loading segment registers: Intel SDM vol. 3A 5.6, 5.7 ---------------------------------------------
 %macro loads 1-2+                           ; name; how ES is loaded from EAX = 0x80, a segment at base 0x10000
 probe %1, 0x11223344
     gdt_set 0x80, 0x0000ffff, 0x00cf9201
@@ -136,7 +136,7 @@ probe "pop-es-faults", 4                    ; ESP stays as it was
     sub eax, esp
     add eax, 4
 
-; ---- far CALL, JMP, RET ---------------------------------------------------------------------------
+; ---- far CALL, JMP, RET: Intel SDM vol. 3A 5.8 ---------------------------------------------------------
 probe "jmp-far", 1
     jmp K_CODE:.there
     ud2
@@ -238,7 +238,7 @@ probe "call-gate-dpl", GP | ERR(0x80) | UAT
 .at:
     call 0x83:0
 
-; ---- INT n ----------------------------------------------------------------------------------------
+; ---- INT n: Intel SDM vol. 3A 6.12 ----------------------------------------------------------------------
 probe "int-kernel", VEC(SOFT) | AT          ; EIP is behind it
     int SOFT
 .at:

@@ -87,7 +87,7 @@ probe "smsw-user", 8
     smsw ax
     and eax, 8
 
-; ---- PUSHF POPF -----------------------------------------------------------------------------------
+; ---- PUSHF POPF: Intel SDM vol. 2B -----------------------------------------------------------------
 probe "pushf-if-clear", 0
     flags FLAG_IF
 
@@ -176,7 +176,7 @@ probe "pushf-user-iopl", IOPL3 | FLAG_IF
     user USER | IOPL3
     flags IOPL3 | FLAG_IF
 
-; ---- LAR LSL VERR VERW ----------------------------------------------------------------------------
+; ---- LAR LSL VERR VERW: Intel SDM vol. 3A 5.10 -------------------------------------------------------
 %macro inspect 4                            ; name, instruction, selector, what it must say (0: ZF is 0)
 probe %1, %4
     mov edx, %3

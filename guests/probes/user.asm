@@ -66,7 +66,7 @@ probe "hlt-user-iopl-3", GP | UAT           ; IOPL is about ports and IF only
 .at:
     hlt
 
-; ---- the I/O bitmap ---------------------------------------------------------------------------------------
+; ---- the I/O bitmap: Intel SDM vol. 1 19.5.2 --------------------------------------------------------------
 %macro bitmap 1                             ; the bits of ports 0x240 to 0x24f
     mov word [tss + 102], 104
     mov dword [tss + 104 + 0x240 / 8], %1 | 0xffff0000
