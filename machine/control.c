@@ -6,6 +6,7 @@
 #include "machine.h"
 #include "status.h"
 
+#define CR0_KNOWN (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)
 enum {
     CR4_KNOWN = CR4_TSD | CR4_DE | CR4_PSE | CR4_PGE | CR4_OSFXSR | CR4_OSXMMEXCPT,
     MSR_TSC = 0x10, MSR_APIC_BASE = 0x1b, MSR_SYSENTER_CS = 0x174, MSR_SYSENTER_ESP = 0x175,
@@ -37,8 +38,7 @@ static bool write_cr0(struct machine *m, uint32_t value)
         return vcpu_raise_error(&m->cpu, VEC_GP, 0);
     if (!(value & CR0_PE))
         return machine_stop(m, EXIT_CRASH, "the guest turned protected mode off; real mode is not modelled");
-    m->cpu.cr0 = (value & (CR0_PE | CR0_MP | CR0_EM | CR0_TS | CR0_NE | CR0_WP | CR0_AM | CR0_NW | CR0_CD | CR0_PG)) |
-                 CR0_ET;
+    m->cpu.cr0 = (value & CR0_KNOWN) | CR0_ET;
     if (changed & (CR0_PG | CR0_WP))
         flush(m, m->hooks.flush_all);
     return true;

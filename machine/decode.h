@@ -28,7 +28,9 @@ extern const struct isa_row isa_rows[ISA_COUNT];
 
 enum { INSN_MAX = 15, INSN_OPERANDS = 4, REG_NONE = 0xff };
 
-enum operand_kind { OPERAND_NONE, OPERAND_REG, OPERAND_SEG, OPERAND_CR, OPERAND_DR, OPERAND_MEM, OPERAND_IMM, OPERAND_FAR };
+enum operand_kind {
+    OPERAND_NONE, OPERAND_REG, OPERAND_SEG, OPERAND_CR, OPERAND_DR, OPERAND_MEM, OPERAND_IMM, OPERAND_FAR,
+};
 
 struct operand {
     uint8_t kind;

@@ -66,7 +66,7 @@ static bool operand_write(struct machine *m, const struct insn *insn, const stru
 }
 
 /* A selector or machine word: 16 bits in memory, the whole register else (Intel SDM vol. 2B, MOV). */
-static bool word_write(struct machine *m, const struct insn *insn, uint32_t value)
+static bool put_word(struct machine *m, const struct insn *insn, uint32_t value)
 {
     const struct operand *op = &insn->op[0];
 
@@ -279,9 +279,9 @@ static bool do_lgdt(struct machine *m, const struct insn *insn) { return table_l
 static bool do_lidt(struct machine *m, const struct insn *insn) { return table_load(m, insn, &m->cpu.idtr); }
 static bool do_sgdt(struct machine *m, const struct insn *insn) { return table_store(m, insn, &m->cpu.gdtr); }
 static bool do_sidt(struct machine *m, const struct insn *insn) { return table_store(m, insn, &m->cpu.idtr); }
-static bool do_sldt(struct machine *m, const struct insn *insn) { return word_write(m, insn, m->cpu.ldtr.selector); }
-static bool do_str(struct machine *m, const struct insn *insn) { return word_write(m, insn, m->cpu.tr.selector); }
-static bool do_smsw(struct machine *m, const struct insn *insn) { return word_write(m, insn, m->cpu.cr0); }
+static bool do_sldt(struct machine *m, const struct insn *insn) { return put_word(m, insn, m->cpu.ldtr.selector); }
+static bool do_str(struct machine *m, const struct insn *insn) { return put_word(m, insn, m->cpu.tr.selector); }
+static bool do_smsw(struct machine *m, const struct insn *insn) { return put_word(m, insn, m->cpu.cr0); }
 
 static bool do_lldt(struct machine *m, const struct insn *insn)
 {
@@ -415,7 +415,7 @@ static bool do_pop_seg(struct machine *m, const struct insn *insn)
 
 static bool do_mov_from_seg(struct machine *m, const struct insn *insn)
 {
-    return word_write(m, insn, m->cpu.seg[insn->op[1].reg].selector);
+    return put_word(m, insn, m->cpu.seg[insn->op[1].reg].selector);
 }
 
 static bool do_mov_to_seg(struct machine *m, const struct insn *insn)
@@ -423,7 +423,8 @@ static bool do_mov_to_seg(struct machine *m, const struct insn *insn)
     unsigned seg = insn->op[0].reg;
     uint32_t selector;
 
-    if (!operand_read(m, insn, &insn->op[1], 2, &selector) || !segment_load(m, (enum segreg)seg, (uint16_t)selector))
+    if (!operand_read(m, insn, &insn->op[1], 2, &selector) ||
+        !segment_load(m, (enum segreg)seg, (uint16_t)selector))
         return false;
     shadow_after_ss(&m->cpu, seg);
     return true;
@@ -464,7 +465,8 @@ static bool do_jmp_far(struct machine *m, const struct insn *insn)
     uint32_t offset;
     uint16_t selector;
 
-    return far_pointer(m, insn, &insn->op[0], &offset, &selector) && transfer_jump(m, selector, offset, insn->opsize);
+    return far_pointer(m, insn, &insn->op[0], &offset, &selector) &&
+           transfer_jump(m, selector, offset, insn->opsize);
 }
 
 static bool do_call_far(struct machine *m, const struct insn *insn)

@@ -229,6 +229,11 @@ START_TEST(resume_flag)
     pc.cpu.eflags |= FLAG_RF;
     expect_ran(RUN("\xfb"), "sti");
     ck_assert_uint_eq(pc.cpu.eflags, FLAG_ONE | FLAG_IF);
+    poke(KERNEL_STACK, CODE_AT);
+    poke(KERNEL_STACK + 4, KCODE);
+    poke(KERNEL_STACK + 8, FLAG_RF);
+    expect_ran(RUN("\xcf"), "iretd that sets RF");
+    ck_assert_uint_eq(pc.cpu.eflags, FLAG_ONE | FLAG_RF);
 }
 END_TEST
 
