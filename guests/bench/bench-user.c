@@ -49,11 +49,13 @@ static uint32_t null_cycles(uint32_t n)
     return least;
 }
 
+static uint32_t fixed;          /* iterations=N, for counting exits */
+
 static void measure(const char *name, void (*run)(uint32_t), uint32_t samples, uint32_t cycles)
 {
-    uint32_t n = 2;
+    uint32_t n = fixed ? fixed : 2;
 
-    while (cycles_of(run, n) < cycles / 2 && n < 1u << 28)
+    while (!fixed && cycles_of(run, n) < cycles / 2 && n < 1u << 28)
         n *= 2;
     while (samples--) {
         uint32_t null = run == nano_null ? 0 : null_cycles(n), took = cycles_of(run, n);
@@ -84,6 +86,7 @@ int bench_user_main(const char *args)
     char only[32] = "";
     int ran = 0;
 
+    fixed = option_value(args, "iterations", 0);
     option_text(args, "only", only, sizeof only);
     for (unsigned i = 0; i < sizeof benches / sizeof benches[0]; i++) {
         if (*only && strcmp(only, benches[i].name) != 0)

@@ -87,9 +87,9 @@ static uint32_t null_cycles(uint32_t n)
 
 static void measure(const char *name, loop *run, void *place, uint32_t samples, uint32_t cycles)
 {
-    uint32_t n = 16;
+    uint32_t fixed = option_number("iterations", 0), n = fixed ? fixed : 16;    /* fixed: for counting exits */
 
-    while (cycles_of(run, n, place) < cycles / 2 && n < 1u << 28)
+    while (!fixed && cycles_of(run, n, place) < cycles / 2 && n < 1u << 28)
         n *= 2;
     while (samples--) {
         uint32_t null = run == bench_null ? 0 : null_cycles(n);
