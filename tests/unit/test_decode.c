@@ -198,6 +198,7 @@ static const struct {
     { "lgdt cs:[ebx]", BYTES("\x2e\x0f\x01\x13"), 0, CS, EBX, REG_NONE, 0, 0, 6 },
     { "jmp far [edi]", BYTES("\xff\x2f"), 0, DS, EDI, REG_NONE, 0, 0, 6 },
     { "insb", BYTES("\x6c"), 0, ES, EDI, REG_NONE, 0, 0, 1 },
+    { "fs insb: its ES cannot be overridden", BYTES("\x64\x6c"), 0, ES, EDI, REG_NONE, 0, 0, 1 },
     { "fs outsd", BYTES("\x64\x6f"), 0, FS, ESI, REG_NONE, 0, 0, 4 },
     { "push eax: the slot below ESP", BYTES("\x50"), 1, SS, ESP, REG_NONE, 0, 0xfffffffc, 4 },
     { "push word 1", BYTES("\x66\x6a\x01"), 1, SS, ESP, REG_NONE, 0, 0xfffffffe, 2 },

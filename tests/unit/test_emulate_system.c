@@ -172,6 +172,7 @@ static const struct { const char *what, *bytes; size_t n; unsigned seg; bool sha
 START_TEST(segment_loads)
 {
     bool pop = strncmp(seg_loads[_i].what, "pop", 3) == 0;
+    uint8_t narrow[3] = { 0x66 };
     struct vcpu before;
 
     set_descriptor(SPARE, 0, 0xfffff, A_DATA | A_FLAT);
@@ -183,6 +184,13 @@ START_TEST(segment_loads)
     ck_assert_uint_eq(pc.cpu.gpr[ESP], KERNEL_STACK + (pop ? 4 : 0));
     expect_ran(RUN("\xfa"), "the next instruction");
     ck_assert_int_eq(pc.cpu.shadow, SHADOW_NONE);
+    if (pop) {
+        memcpy(narrow + 1, seg_loads[_i].bytes, seg_loads[_i].n);
+        poke(KERNEL_STACK + 4, 0xdead0000 | KDATA);
+        expect_ran(run_bytes(narrow, seg_loads[_i].n + 1), seg_loads[_i].what);
+        ck_assert_uint_eq(pc.cpu.seg[seg_loads[_i].seg].selector, KDATA);
+        ck_assert_uint_eq(pc.cpu.gpr[ESP], KERNEL_STACK + 6);
+    }
     fixture_setup();
     pc.cpu.gpr[EAX] = OUTSIDE;
     poke(KERNEL_STACK, OUTSIDE);
