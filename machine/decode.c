@@ -37,26 +37,20 @@ static ZydisDecoder *decoder(bool wide)
     return &decoders[wide];
 }
 
-static bool has_operand(const struct insn *i, enum operand_kind kind, bool written)
-{
-    for (int k = 0; k < i->operands; k++)
-        if (i->op[k].kind == kind && (written ? i->op[k].written : i->op[k].read))
-            return true;
-    return false;
-}
+/* The operand that a form asks for. */
+static const struct { enum operand_kind kind; bool written; } form_operands[] = {
+    [FORM_TO_CR] = { OPERAND_CR, true }, [FORM_FROM_CR] = { OPERAND_CR, false },
+    [FORM_TO_DR] = { OPERAND_DR, true }, [FORM_FROM_DR] = { OPERAND_DR, false },
+    [FORM_TO_SEG] = { OPERAND_SEG, true }, [FORM_FROM_SEG] = { OPERAND_SEG, false },
+};
 
 static bool matches(const struct insn *i, enum form form, bool far)
 {
-    switch (form) {
-    case FORM_ANY: return true;
-    case FORM_TO_CR: return has_operand(i, OPERAND_CR, true);
-    case FORM_FROM_CR: return has_operand(i, OPERAND_CR, false);
-    case FORM_TO_DR: return has_operand(i, OPERAND_DR, true);
-    case FORM_FROM_DR: return has_operand(i, OPERAND_DR, false);
-    case FORM_TO_SEG: return has_operand(i, OPERAND_SEG, true);
-    case FORM_FROM_SEG: return has_operand(i, OPERAND_SEG, false);
-    case FORM_FAR: return far;
-    }
+    if (form == FORM_ANY || form == FORM_FAR)
+        return form == FORM_ANY || far;
+    for (const struct operand *op = i->op; op < i->op + i->operands; op++)
+        if (op->kind == form_operands[form].kind && (form_operands[form].written ? op->written : op->read))
+            return true;
     return false;
 }
 

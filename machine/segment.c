@@ -167,26 +167,19 @@ bool segment_check(struct vcpu *cpu, unsigned seg, uint32_t offset, unsigned byt
            vcpu_raise_error(cpu, seg == SS ? VEC_SS : VEC_GP, 0);
 }
 
-/* Types that LAR knows but LSL does not are gates: they have no limit (Intel SDM vol. 2A, tables 3-53 and
- * 3-54). */
-static bool inspectable_system_type(enum inspect what, unsigned type)
-{
-    switch (type) {
-    case SYS_TSS16: case SYS_LDT: case SYS_TSS16_BUSY: case SYS_TSS: case SYS_TSS_BUSY:
-        return what == INSPECT_LAR || what == INSPECT_LSL;
-    case SYS_CALL_GATE16: case SYS_TASK_GATE: case SYS_CALL_GATE:
-        return what == INSPECT_LAR;
-    default:
-        return false;
-    }
-}
+/* Types of system descriptors that LSL and LAR know. Those beside LSL's are gates: they have no limit (Intel SDM
+ * vol. 2A, tables 3-53 and 3-54). */
+enum {
+    LSL_TYPES = 1 << SYS_TSS16 | 1 << SYS_LDT | 1 << SYS_TSS16_BUSY | 1 << SYS_TSS | 1 << SYS_TSS_BUSY,
+    LAR_TYPES = LSL_TYPES | 1 << SYS_CALL_GATE16 | 1 << SYS_TASK_GATE | 1 << SYS_CALL_GATE,
+};
 
 static bool inspectable(const struct vcpu *cpu, enum inspect what, uint16_t selector, unsigned attr)
 {
     bool conforming = attr_is_code(attr) && (attr & ATTR_CONFORMING);
-    unsigned dpl = attr_dpl(attr);
+    unsigned dpl = attr_dpl(attr), types = what == INSPECT_LAR ? LAR_TYPES : what == INSPECT_LSL ? LSL_TYPES : 0;
 
-    if (!(attr & ATTR_SEGMENT) && !inspectable_system_type(what, attr & ATTR_TYPE))
+    if (!(attr & ATTR_SEGMENT) && !(types >> (attr & ATTR_TYPE) & 1))
         return false;
     if (!conforming && (dpl < vcpu_cpl(cpu) || dpl < (selector & 3u)))
         return false;
