@@ -3,7 +3,7 @@ function group(name) {
     if (name ~ /^(sgdt|sidt|sldt|str|smsw)-/) return 1
     if (name ~ /^(pushf|popf)-/) return 2
     if (name ~ /^(lar|lsl|verr|verw)-/) return 3
-    if (name ~ /^(push-[c-s]s|mov-from-[c-g]s)/) return 4
+    if (name ~ /^(push-[c-s]s|mov-from-[c-s]s)/) return 4
     return 5
 }
 BEGIN {
