@@ -5,9 +5,18 @@ void probes_main(void);
 void race_main(void);
 void bench_main(void);
 
+/* What a bug in the kernel looks like. */
+static void panic_main(void)
+{
+    volatile uint32_t zero = 0;
+
+    kprintf("%u\n", 1 / zero);
+}
+
 const struct program programs[] = {
     { "probes", probes_main },          /* is every instruction right? */
     { "race", race_main },              /* the story: a lost update */
     { "bench", bench_main },            /* what does each operation cost? */
+    { "panic", panic_main },            /* a divide error on purpose */
     { NULL, NULL },
 };
