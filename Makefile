@@ -219,4 +219,8 @@ check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate 
 check: $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
+.PHONY: sizes
+sizes: ## lines of code, folder by folder
+	@sh tests/sizes
+
 -include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d)
