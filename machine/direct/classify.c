@@ -54,7 +54,7 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
     struct translation t;
 
     if (!segment_check(cpu, op->seg, offset, op->bytes, access) || !memory_walk(m, first, access | user(d), &t) ||
-        !memory_walk(m, last, access | user(d), &t))
+        (((first ^ last) & PAGE_MASK) && !memory_walk(m, last & PAGE_MASK, access | user(d), &t)))| user(d), &t))
         return false;
     if (user(d) && (last >= d->shadow.cut || first >= d->shadow.cut) && !d->shadow.cut_given_up) {
         shadow_give_up_cut(&d->shadow);
@@ -90,7 +90,7 @@ static bool operands_allowed(struct direct *d, bool *explained)
         for (int k = 0; k < insn->operands; k++) {
             const struct operand *op = &insn->op[k];
             uint32_t offset = operand_offset(&d->m->cpu, insn, op) + bit_string_offset(d, op);
-            bool asked = pass ? op->written : op->read;
+            bool asked = pass ? op->written : op->read && !op->written;  /* a read-modify-write asks to write */
 
             if (op->kind == OPERAND_MEM && asked &&
                 !access_allowed(d, op, offset, pass ? ACCESS_WRITE : ACCESS_READ, explained))

@@ -170,13 +170,13 @@ static void load_flags(struct direct *d)
 
 /* ---- leaving ------------------------------------------------------------------------------------- */
 
-/* The processor's flags become the guest's, but for those that it never had. */
+/* The processor's flags become the guest's, but for those that it never had. RF lasts for one instruction. */
 static void take_flags(struct direct *d)
 {
     struct vcpu *cpu = &d->m->cpu;
     uint32_t ours = FLAGS_NOT_HARDWARE | (d->step || d->unaligned ? FLAG_TF : 0) | (d->unaligned ? FLAG_AC : 0);
 
-    cpu->eflags = (cpu->eflags & ours) | (direct_world.eflags & ~ours) | FLAG_ONE;
+    cpu->eflags = (((cpu->eflags & ours) | (direct_world.eflags & ~ours)) & ~(uint32_t)FLAG_RF) | FLAG_ONE;
 }
 
 /* Segment registers that the guest loaded without a trap. */
