@@ -54,7 +54,7 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
     struct translation t;
 
     if (!segment_check(cpu, op->seg, offset, op->bytes, access) || !memory_walk(m, first, access | user(d), &t) ||
-        (((first ^ last) & PAGE_MASK) && !memory_walk(m, last & PAGE_MASK, access | user(d), &t)))| user(d), &t))
+        (((first ^ last) & PAGE_MASK) && !memory_walk(m, last & PAGE_MASK, access | user(d), &t)))
         return false;
     if (user(d) && (last >= d->shadow.cut || first >= d->shadow.cut) && !d->shadow.cut_given_up) {
         shadow_give_up_cut(&d->shadow);
