@@ -1,4 +1,4 @@
-/* Fork and wait without end for seconds= seconds of the guest's clock (hz= ticks each), beside a process that never
+/* demo and forkwait again and again for seconds= seconds of the guest's clock (hz= ticks each), beside a process that never
  * calls the kernel but to read the clock, and prints once a second: it runs only because the timer takes the
  * processor from the others. At the end, no page may be missing and no tick: what the timer's interrupts counted is
  * compared with a clock that needs none (clock_advance). */
@@ -94,8 +94,7 @@ int soak_main(const char *args)
         int child = sys_fork();
 
         if (child == 0) {
-            sys_yield();
-            sys_exit(3);
+            sys_exit(demo_in_turn(false) ? 3 : 4);       /* forks and waits for two more */
         }
         while ((pid = sys_wait(&status)) == spinner)
             spinner_status = status;

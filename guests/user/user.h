@@ -41,6 +41,7 @@ void add_verdicts(int status);  /* of a child */
 
 /* The programs: each returns when it is done. `args` is the guest's command line. */
 int demo_main(const char *args);
+bool demo_in_turn(bool printing);        /* the demo without its verdicts, for soak */
 int selftest_main(const char *args);
 int forkwait_main(const char *args);
 int soak_main(const char *args);
