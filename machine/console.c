@@ -1,6 +1,7 @@
 /* See console.h. */
 #include "console.h"
 
+#include <errno.h>
 #include <poll.h>
 #include <time.h>
 #include <unistd.h>
@@ -26,9 +27,9 @@ void console_flush(struct console *c)
     while (done < c->held) {
         ssize_t n = write(STDOUT_FILENO, c->out + done, c->held - done);
 
-        if (n <= 0)
-            break;              /* nobody reads: the guest must not hang on that */
-        done += (unsigned)n;
+        if (n < 0 && errno != EINTR)
+            break;              /* the line is dead: what the guest sends is lost, as on a wire */
+        done += n > 0 ? (unsigned)n : 0;
     }
     c->held = 0;
 }

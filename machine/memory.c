@@ -72,7 +72,7 @@ static bool walk(const struct machine *m, uint32_t gla, unsigned access, bool ma
             memory_write(&mem, pte_gpa, 4, pte);
     }
     out->gpa = large ? (pte & 0xffc00000) | (gla & 0x3fffff) : (pte & PAGE_MASK) | (gla & ~PAGE_MASK);
-    out->flags = PTE_P | rights | (pte & (PTE_A | PTE_D | (cpu->cr4 & CR4_PGE ? PTE_G : 0)));
+    out->flags = PTE_P | rights | (large ? PTE_PS : 0) | (pte & (PTE_A | PTE_D | (cpu->cr4 & CR4_PGE ? PTE_G : 0)));
     return true;
 }
 

@@ -33,7 +33,7 @@ struct memory {
 /* What a walk found: the page's frame and what may be done with it without asking the tables again. */
 struct translation {
     uint32_t gpa;               /* of the address asked for, not of its page */
-    uint32_t flags;             /* PTE_P, PTE_W, PTE_U, PTE_D, PTE_G: both levels combined */
+    uint32_t flags;             /* PTE_ bits, both levels combined; PTE_PS: part of a 4 MiB page */
 };
 
 /* Physical accesses of 1, 2 or 4 bytes. Outside RAM reads give all ones and writes vanish, as on a bus

@@ -46,7 +46,8 @@ static enum direct_exit software_interrupt(struct direct *d, uint8_t opcode)
 
 /* One access of an instruction that faulted: would the guest's segment and page tables allow it?
  * *explained: yes, but we had truncated the limit, which is mended now. */
-static bool access_allowed(struct direct *d, const struct operand *op, uint32_t offset, unsigned access, bool *explained)
+static bool access_allowed(struct direct *d, const struct operand *op, uint32_t offset, unsigned access,
+                           bool *explained)
 {
     struct machine *m = d->m;
     struct vcpu *cpu = &m->cpu;
@@ -59,8 +60,12 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
     if (user(d) && (last >= d->shadow.cut || first >= d->shadow.cut) && !d->shadow.cut_given_up) {
         shadow_give_up_cut(&d->shadow);
         *explained = true;
-    } else if (last + d->shadow.window >= WINDOW_END || last < first) {
+    } else if (last >= WINDOW_END - d->shadow.window || last < first) {
         machine_stop(m, EXIT_CRASH, "the guest accesses memory where the monitor lives, at the top of its address space");
+        *explained = true;
+    } else if (offset + op->bytes - 1 > segments_last(&d->segments, d->selector[op->seg])) {
+        machine_stop(m, EXIT_CRASH, "the guest uses a segment that wraps around 4 GiB or grows down from there: the "
+                                    "processor cannot be made to stop it below the monitor");
         *explained = true;
     }
     return true;
@@ -107,7 +112,8 @@ static bool branch(struct direct *d)
     const struct insn *insn = &d->insn;
     struct stack s = stack_current(cpu);
     uint32_t next = cpu->eip + insn->length, target;
-    uint8_t opcode = insn->bytes[insn->length - 2];
+    bool loop = insn->op[0].kind == OPERAND_IMM && insn->op[0].bytes == 1 &&
+                (insn->bytes[insn->length - 2] & 0xfc) == 0xe0;
 
     if (insn->branch == BRANCH_RETURN) {
         if (!stack_pop(m, &s, insn->opsize, &target))
@@ -117,18 +123,22 @@ static bool branch(struct direct *d)
         if (!operand_read(m, insn, &insn->op[0], insn->opsize, &target))
             return false;
         target += insn->op[0].kind == OPERAND_IMM ? next : 0;
-        if (insn->branch == BRANCH_CALL && !stack_push(m, &s, next, insn->opsize))
-            return false;
     }
-    if (insn->op[0].kind == OPERAND_IMM && insn->length == 2 && opcode >= 0xe0 && opcode <= 0xe2)
-        register_write(cpu, ECX, insn->addrsize, cpu->gpr[ECX] - 1);    /* LOOP */
+    if (insn->opsize == 2)
+        target &= 0xffff;
+    if (target > cpu->seg[CS].limit)
+        return vcpu_raise_error(cpu, VEC_GP, 0);
+    if (insn->branch == BRANCH_CALL && !stack_push(m, &s, next, insn->opsize))
+        return false;
+    if (loop && insn->bytes[insn->length - 2] != 0xe3)                  /* JECXZ only looks */
+        register_write(cpu, ECX, insn->addrsize, cpu->gpr[ECX] - 1);
     stack_commit(cpu, &s);
-    cpu->eip = insn->opsize == 2 ? target & 0xffff : target;
+    cpu->eip = target;
     return true;
 }
 
 /* A #GP or #SS. If nothing of ours explains it, it is the guest's own, with the error code it came with. */
-static enum direct_exit protection(struct direct *d, enum vector vector, bool *again)
+static enum direct_exit protection(struct direct *d, enum vector vector, uint32_t error, bool *again)
 {
     struct vcpu *cpu = &d->m->cpu;
     bool explained = false;
@@ -136,7 +146,7 @@ static enum direct_exit protection(struct direct *d, enum vector vector, bool *a
     if (!decode_at_eip(d->m, &d->insn))
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
     if (d->insn.isa != ISA_OTHER)
-        return count(d, vector == VEC_GP && (direct_world.error & ERROR_IDT) ? COUNT_SOFTWARE_INT : COUNT_SENSITIVE,
+        return count(d, vector == VEC_GP && (error & ERROR_IDT) ? COUNT_SOFTWARE_INT : COUNT_SENSITIVE,
                      DIRECT_SENSITIVE);
     if (!operands_allowed(d, &explained))
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
@@ -149,7 +159,7 @@ static enum direct_exit protection(struct direct *d, enum vector vector, bool *a
         *again = true;
         return count(d, COUNT_TRUNCATION, DIRECT_INTERRUPTED);
     }
-    vcpu_raise_error(cpu, vector, direct_world.error);
+    vcpu_raise_error(cpu, vector, error);
     return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
 }
 
@@ -159,6 +169,8 @@ static enum direct_exit page_fault(struct direct *d, bool *again)
 {
     unsigned access = (direct_world.error & HOST_PF_WRITE ? ACCESS_WRITE : 0) | user(d);
 
+    if (direct_world.cr2 >= WINDOW_END)                 /* a segment of which nothing may be reached */
+        return protection(d, VEC_GP, 0, again);
     switch (shadow_fill(&d->shadow, (uint32_t)direct_world.cr2 - d->shadow.window, access)) {
     case FILL_DONE:
         *again = true;
@@ -175,7 +187,7 @@ static void clean_pushed_flags(struct direct *d)
 {
     struct machine *m = d->m;
     uint32_t gla = m->cpu.seg[CS].base + d->entry_eip, top = m->cpu.gpr[ESP] + 1;
-    uint8_t byte;
+    uint8_t byte = 0;
 
     if (memory_load(m, gla, &byte, 1, user(d)) && byte == 0x66)
         memory_load(m, gla + 1, &byte, 1, user(d));
@@ -211,14 +223,14 @@ static enum direct_exit alignment(struct direct *d, bool *again)
     }
     d->unaligned = true;
     *again = true;
-    return DIRECT_INTERRUPTED;
+    return count(d, COUNT_STEP, DIRECT_INTERRUPTED);
 }
 
 static enum direct_exit fault(struct direct *d, bool *again)
 {
     switch (direct_world.trap) {
     case VEC_PF: return page_fault(d, again);
-    case VEC_GP: case VEC_NP: case VEC_SS: return protection(d, (enum vector)direct_world.trap, again);
+    case VEC_GP: case VEC_NP: case VEC_SS: return protection(d, (enum vector)direct_world.trap, direct_world.error, again);
     case VEC_DB: return debug_trap(d, again);
     case VEC_BP: return software_interrupt(d, 0xcc);
     case VEC_OF: return software_interrupt(d, 0xce);

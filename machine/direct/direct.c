@@ -75,7 +75,7 @@ static const char *init_host(struct direct *d)
     if (timer_create(CLOCK_MONOTONIC, &event, &d->timer) != 0)
         return "timer_create failed";
     /* Where the processor cannot, the guest sees the host's CPUID: one more gap. */
-    syscall(SYS_arch_prctl, 0x1012 /* ARCH_SET_CPUID */, 0);
+    syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
     return NULL;
 }
 
@@ -107,7 +107,9 @@ static void arm_timer(struct direct *d, uint64_t deadline)
     if (deadline == d->armed)
         return;
     if (deadline == UINT64_MAX)
-        at.it_value = (struct timespec){ 0, 0 };
+        at.it_value = (struct timespec){ 0, 0 };        /* disarms */
+    else if (deadline == 0)
+        at.it_value.tv_nsec = 1;                        /* now */
     timer_settime(d->timer, TIMER_ABSTIME, &at, NULL);
     d->armed = deadline;
 }
@@ -128,11 +130,20 @@ static void load_selectors(struct direct *d)
     if (d->segments.window != d->shadow.window)
         segments_reset(&d->segments, d->shadow.window);
     for (int i = 0; i < SEGREGS; i++)
-        d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end, i == CS ? &d->code_last : NULL);
+        d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end);
+    if (d->segments.refused)
+        machine_stop(d->m, EXIT_HOST, "modify_ldt refused a segment of the guest's: 16-bit ones need CONFIG_X86_16BIT");
 }
 
-/* The next instruction is where the processor would not fetch: IRETQ itself would fault. What would the
- * guest's processor say? */
+/* Is the next instruction where the processor would not fetch? Then IRETQ itself would fault. */
+static bool is_beyond(const struct direct *d)
+{
+    uint32_t last = segments_last(&d->segments, d->selector[CS]);
+
+    return d->m->cpu.eip > last || last == 0;
+}
+
+/* What would the guest's processor say to that fetch? */
 static enum direct_exit fetch_beyond(struct direct *d, bool *again)
 {
     struct machine *m = d->m;
@@ -179,12 +190,17 @@ static void take_flags(struct direct *d)
     cpu->eflags = (((cpu->eflags & ours) | (direct_world.eflags & ~ours)) & ~(uint32_t)FLAG_RF) | FLAG_ONE;
 }
 
-/* Segment registers that the guest loaded without a trap. */
+/* Segment registers that the guest loaded without a trap. By a far jump to one of our own selectors its user code could
+ * become the kernel: no processor changes privilege like that. */
 static void take_selectors(struct direct *d)
 {
+    unsigned cpl = vcpu_cpl(&d->m->cpu);
+
     for (int i = 0; i < SEGREGS; i++)
         if (direct_world.seg[i] != d->selector[i])
             d->m->cpu.seg[i] = segments_found(&d->segments, direct_world.seg[i]);
+    if ((direct_world.seg[CS] & 4) && vcpu_cpl(&d->m->cpu) != cpl)
+        machine_stop(d->m, EXIT_CRASH, "the guest changed its privilege by a far transfer to a segment of the monitor's");
 }
 
 enum direct_exit direct_run(struct direct *d, uint64_t deadline)
@@ -196,10 +212,10 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
     arm_timer(d, deadline);
     do {
         again = false;
+        load_selectors(d);
         if (m->stopped)
             return DIRECT_STOPPED;
-        load_selectors(d);
-        if (m->cpu.eip > d->code_last) {
+        if (is_beyond(d)) {
             exit = fetch_beyond(d, &again);
             continue;
         }

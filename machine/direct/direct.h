@@ -40,7 +40,6 @@ struct direct {
     struct shadow shadow;
     struct insn insn;
     uint16_t selector[SEGREGS];     /* as entered with */
-    uint32_t code_last;             /* last offset that the processor lets CS:EIP reach */
     bool step;                      /* the trap flag is ours: run one instruction */
     bool unaligned;                 /* run one instruction without AC */
     uint32_t entry_eip;

@@ -12,22 +12,20 @@
 #define VCPU_ESI 24
 #define VCPU_EDI 28
 #define VCPU_EIP 32
-#define VCPU_EFLAGS 36
 #define VCPU_FPU 48
 
 #define WORLD_HOST_RSP 0
 #define WORLD_VCPU 8
 #define WORLD_FS_BASE 16
-#define WORLD_RIP 24
-#define WORLD_CR2 32
-#define WORLD_EFLAGS 40
-#define WORLD_TRAP 44
-#define WORLD_ERROR 48
-#define WORLD_SIGNAL 52
-#define WORLD_SEG 56
-#define WORLD_KICK 68
-#define WORLD_DISPATCH 69
-#define WORLD_FSGSBASE 70
+#define WORLD_CR2 24
+#define WORLD_EFLAGS 32
+#define WORLD_TRAP 36
+#define WORLD_ERROR 40
+#define WORLD_SIGNAL 44
+#define WORLD_SEG 48
+#define WORLD_KICK 60
+#define WORLD_DISPATCH 61
+#define WORLD_FSGSBASE 62
 
 #define UC_RDI 104
 #define UC_RSI 112

@@ -6,15 +6,20 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "direct/shadow.h"
 #include "segment.h"
 
-static bool write_slot(unsigned slot, uint32_t base, uint32_t last, unsigned attr)
+static bool is_expand_down(unsigned attr) { return !attr_is_code(attr) && (attr & ATTR_EXPAND_DOWN); }
+
+/* `limit` is the last valid offset, or of an expand-down segment the last invalid one. */
+static bool write_slot(unsigned slot, uint32_t base, uint32_t limit, unsigned attr)
 {
-    bool pages = last > 0xfffff;
+    bool pages = limit > 0xfffff;
     struct user_desc d = {
         .entry_number = SEGMENT_FIRST + slot, .base_addr = base,
-        .limit = pages ? last >> 12 : last, .limit_in_pages = pages,
-        .seg_32bit = (attr & ATTR_BIG) != 0, .contents = attr_is_code(attr) ? 2 : 0,
+        .limit = pages ? limit >> 12 : limit, .limit_in_pages = pages,
+        .seg_32bit = (attr & ATTR_BIG) != 0,
+        .contents = attr_is_code(attr) ? 2 : is_expand_down(attr) ? 1 : 0,
         .read_exec_only = !(attr & ATTR_WRITABLE),      /* of code: not readable; the same bit */
         .useable = 1,
     };
@@ -29,11 +34,15 @@ bool segments_available(void)
     return write_slot(0, 0, 0xfff, code);
 }
 
-/* The last offset that stays below `ceiling`, granularity considered; false if not even the first byte does,
- * or where the hardware cannot truncate: expand-down segments reach up to 4 GiB. */
+/* How much of the segment the processor may see: up to offset *last, which is below `ceiling` (granularity
+ * considered). False if that is nothing: the segment begins too high, or grows down from 4 GiB. */
 static bool truncate_limit(const struct segment *seg, uint32_t base, uint32_t ceiling, uint32_t *last)
 {
-    if (base >= ceiling || (!attr_is_code(seg->attr) && (seg->attr & ATTR_EXPAND_DOWN)))
+    if (is_expand_down(seg->attr)) {
+        *last = 0xffff;
+        return !(seg->attr & ATTR_BIG) && base < ceiling && ceiling - base > *last;
+    }
+    if (base >= ceiling)
         return false;
     *last = seg->limit < ceiling - base ? seg->limit : ceiling - base - 1;
     if (*last > 0xfffff && (*last & 0xfff) != 0xfff)
@@ -46,7 +55,7 @@ static bool same(const struct segment *a, const struct segment *b)
     return a->selector == b->selector && a->attr == b->attr && a->base == b->base && a->limit == b->limit;
 }
 
-uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling, uint32_t *last)
+uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling)
 {
     unsigned oldest = 0, i;
     uint32_t base = seg->base + s->window;
@@ -65,17 +74,19 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
         i = oldest;
         slot = &s->slot[i];
         *slot = (struct segment_slot){ .segment = *seg, .ceiling = ceiling };
-        if (!truncate_limit(seg, base, ceiling, &slot->last)) {
-            base = ceiling - 1;                         /* the last page below a ceiling is never mapped */
-            slot->last = 0;
-        }
-        write_slot(i, base, slot->last, seg->attr);
+        if (truncate_limit(seg, base, ceiling, &slot->last))
+            s->refused |= !write_slot(i, base, is_expand_down(seg->attr) ? seg->limit : slot->last, seg->attr);
+        else        /* one byte that is never mapped: every access comes to the monitor */
+            s->refused |= !write_slot(i, WINDOW_END, slot->last = 0, seg->attr & ~(unsigned)ATTR_EXPAND_DOWN);
     }
     slot = &s->slot[i];
     slot->used = ++s->clock;
-    if (last)
-        *last = slot->last;
     return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);
+}
+
+uint32_t segments_last(const struct segments *s, uint16_t selector)
+{
+    return s->slot[(selector >> 3) - SEGMENT_FIRST].last;
 }
 
 struct segment segments_found(const struct segments *s, uint16_t selector)

@@ -16,7 +16,7 @@ enum { SEGMENT_SLOTS = 64, SEGMENT_FIRST = 512 - SEGMENT_SLOTS };
 struct segment_slot {
     struct segment segment;     /* the guest's */
     uint32_t ceiling;           /* host-linear address where it must end */
-    uint32_t last;              /* the last offset that the processor lets through */
+    uint32_t last;              /* the last offset that the processor lets through; 0: none */
     uint64_t used;              /* when last; 0: free */
 };
 
@@ -24,11 +24,16 @@ struct segments {
     struct segment_slot slot[SEGMENT_SLOTS];
     uint64_t clock;
     uint32_t window;            /* host-linear address of guest-linear 0 */
+    bool refused;               /* modify_ldt has failed */
 };
 
 /* The hardware selector for `seg`, no byte of which at or above `ceiling` is reachable through it. A null or
- * unusable segment yields a null selector. *last (may be NULL) gets the last reachable offset. */
-uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling, uint32_t *last);
+ * unusable segment yields a null selector. Sets s->refused if Linux will not have such a segment (16-bit ones need
+ * CONFIG_X86_16BIT). */
+uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling);
+
+/* The last offset that the processor lets through a selector of segments_select(); 0: none, every access traps. */
+uint32_t segments_last(const struct segments *s, uint16_t selector);
 
 /* What the guest has in a register that holds `selector` now: it may have loaded one of ours itself, without
  * a trap (POP DS of what PUSH DS showed it), or one of Linux's. */

@@ -11,9 +11,9 @@
 #include "status.h"
 
 enum {
-    /* in an spte beside PTE_ flags, which it keeps of the translation */
+    /* in an spte beside the PTE_ flags of the translation (SPTE_KEPT) */
     SPTE_MAPPED = 1 << 9, SPTE_LISTED = 1 << 10,
-    SPTE_RIGHTS = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D,    /* what must be unchanged over a CR3 load */
+    SPTE_KEPT = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_PS | PTE_G,
     PAGES = 1 << 20,
     MAPPINGS_MAX = 60000,           /* Linux allows a process 65,530 */
     RUN_MAX = 16,                   /* pages mapped by one fault */
@@ -22,9 +22,8 @@ enum {
 bool shadow_init(struct shadow *s, struct machine *m, int memfd)
 {
     *s = (struct shadow){ .m = m, .memfd = memfd, .spte = calloc(PAGES, sizeof *s->spte) };
-    s->local.page = malloc(MAPPINGS_MAX * sizeof *s->local.page);
-    s->global.page = malloc(MAPPINGS_MAX * sizeof *s->global.page);
-    return s->spte && s->local.page && s->global.page;
+    s->listed = malloc(MAPPINGS_MAX * sizeof *s->listed);
+    return s->spte && s->listed;
 }
 
 /* ---- taking pages out ---------------------------------------------------------------------------- */
@@ -42,13 +41,15 @@ static bool is_exposed(const struct shadow *s, uint32_t page)
     return !(s->spte[page] & PTE_U) && page << 12 < s->cut;
 }
 
-/* Does the guest still translate this page to what is mapped, and for the same accesses? */
-static bool is_unchanged(const struct shadow *s, uint32_t page)
+/* Over a CR3 load: is the page global, or does the guest still translate it to what is mapped, for the same accesses? */
+static bool is_global_or_same(const struct shadow *s, uint32_t page)
 {
     struct translation t;
 
+    if (s->spte[page] & PTE_G)
+        return true;
     return memory_peek(s->m, page << 12, ACCESS_READ, &t) && (t.gpa & PAGE_MASK) == (s->spte[page] & PAGE_MASK) &&
-           (t.flags & SPTE_RIGHTS) == (s->spte[page] & SPTE_RIGHTS);
+           (t.flags & SPTE_KEPT) == (s->spte[page] & SPTE_KEPT);
 }
 
 static bool is_user(const struct shadow *s, uint32_t page) { return !is_exposed(s, page); }
@@ -60,17 +61,17 @@ static bool is_wanted_never(const struct shadow *s, uint32_t page)
     return false;
 }
 
-/* Unmap every page of `list` that `keep` does not want, neighbours in one call, and close the gaps. */
-static void sweep(struct shadow *s, struct page_list *list, bool (*keep)(const struct shadow *, uint32_t))
+/* Unmap every page that `keep` does not want, neighbours in one call, and close the gaps. */
+static void sweep(struct shadow *s, bool (*keep)(const struct shadow *, uint32_t))
 {
     uint32_t run = 0;
     unsigned kept = 0, length = 0;
 
-    for (unsigned i = 0; i < list->count; i++) {
-        uint32_t page = list->page[i];
+    for (unsigned i = 0; i < s->count; i++) {
+        uint32_t page = s->listed[i];
 
         if ((s->spte[page] & SPTE_MAPPED) && keep(s, page)) {
-            list->page[kept++] = page;
+            s->listed[kept++] = page;
             continue;
         }
         if ((s->spte[page] & SPTE_MAPPED) && page == run + length && length) {
@@ -85,7 +86,7 @@ static void sweep(struct shadow *s, struct page_list *list, bool (*keep)(const s
     }
     if (length)
         unmap(s, run, length);
-    list->count = kept;
+    s->count = kept;
 }
 
 static void drop_flat(struct shadow *s)
@@ -99,26 +100,35 @@ static void drop_flat(struct shadow *s)
 void shadow_flush_all(struct shadow *s)
 {
     drop_flat(s);
-    sweep(s, &s->local, is_wanted_never);
-    sweep(s, &s->global, is_wanted_never);
+    sweep(s, is_wanted_never);
     s->exposed = 0;
     s->cut_known = false;
 }
 
 void shadow_load_cr3(struct shadow *s)
 {
-    sweep(s, &s->local, is_unchanged);
+    sweep(s, is_global_or_same);
     s->cut_known = false;
 }
 
-void shadow_flush_page(struct shadow *s, uint32_t gla)
+static void flush_one(struct shadow *s, uint32_t page)
 {
-    uint32_t page = gla >> 12;
-
-    if (!(s->spte[page] & SPTE_MAPPED))
-        return;
     unmap(s, page, 1);
     s->spte[page] = SPTE_LISTED;        /* its place in the list stays */
+}
+
+/* A 4 MiB page goes as a whole, whatever pieces of it were needed (Intel SDM vol. 3A 4.10.4.1). */
+void shadow_flush_page(struct shadow *s, uint32_t gla)
+{
+    uint32_t page = gla >> 12, first = page & ~1023u;
+
+    if (s->spte[page] & SPTE_MAPPED)
+        flush_one(s, page);
+    if (!(s->m->cpu.cr4 & CR4_PSE))
+        return;
+    for (page = first; page < first + 1024; page++)
+        if (s->spte[page] & PTE_PS)
+            flush_one(s, page);
 }
 
 /* ---- user mode ------------------------------------------------------------------------------------ */
@@ -139,11 +149,11 @@ static uint32_t find_cut(const struct shadow *s)
     return window_end(s);
 }
 
-static void count_exposed(struct shadow *s, const struct page_list *list)
+static void count_exposed(struct shadow *s)
 {
-    for (unsigned i = 0; i < list->count; i++)
-        if ((s->spte[list->page[i]] & SPTE_MAPPED) && is_exposed(s, list->page[i]))
-            s->exposed++;
+    s->exposed = 0;
+    for (unsigned i = 0; i < s->count; i++)
+        s->exposed += (s->spte[s->listed[i]] & SPTE_MAPPED) && is_exposed(s, s->listed[i]);
 }
 
 uint32_t shadow_enter_user(struct shadow *s)
@@ -153,15 +163,11 @@ uint32_t shadow_enter_user(struct shadow *s)
     if (!s->cut_known) {
         s->cut = find_cut(s);
         s->cut_known = true;
-        if (s->cut != old) {
-            s->exposed = 0;
-            count_exposed(s, &s->local);
-            count_exposed(s, &s->global);
-        }
+        if (s->cut != old)
+            count_exposed(s);
     }
     if (s->exposed) {
-        sweep(s, &s->local, is_user);
-        sweep(s, &s->global, is_user);
+        sweep(s, is_user);
         s->exposed = 0;
     }
     return s->cut;
@@ -203,8 +209,7 @@ static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, bool
     return false;
 }
 
-static uint32_t rights_of(const struct translation *t) { return t->flags & (SPTE_RIGHTS | PTE_G); }
-
+static uint32_t rights_of(const struct translation *t) { return t->flags & SPTE_KEPT; }
 
 /* Is the page at `gla` mapped by the guest like its neighbour `t`, `distance` pages further in both spaces? */
 static bool continues(const struct shadow *s, const struct translation *t, uint32_t gla, int32_t distance)
@@ -219,10 +224,8 @@ static bool continues(const struct shadow *s, const struct translation *t, uint3
 
 static void remember(struct shadow *s, uint32_t page, uint32_t gpa, uint32_t flags)
 {
-    struct page_list *list = flags & PTE_G ? &s->global : &s->local;
-
     if (!(s->spte[page] & SPTE_LISTED))
-        list->page[list->count++] = page;
+        s->listed[s->count++] = page;
     s->spte[page] = (gpa & PAGE_MASK) | flags | SPTE_MAPPED | SPTE_LISTED;
     if (is_exposed(s, page))
         s->exposed++;
@@ -240,14 +243,13 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
     if (!map(s, first, first, low ? PAGE_BYTES : s->m->mem.bytes - WINDOW_MOVED, true))
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     if (low)
-        remember(s, gla >> 12, gla, SPTE_RIGHTS);
+        remember(s, gla >> 12, gla, PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
     return FILL_DONE;
 }
 
 static void make_room(struct shadow *s)
 {
-    if (s->local.count + RUN_MAX > MAPPINGS_MAX || s->global.count + RUN_MAX > MAPPINGS_MAX ||
-        s->local.count + s->global.count + RUN_MAX > MAPPINGS_MAX)
+    if (s->count + RUN_MAX > MAPPINGS_MAX)
         shadow_flush_all(s);
 }
 
@@ -262,10 +264,11 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     gla &= PAGE_MASK;
     t.gpa &= PAGE_MASK;
     if (t.gpa >= s->m->mem.bytes)
-        return stop(s, EXIT_CRASH, "the guest accessed linear 0x%08x, which is physical 0x%08x, beyond its %u MiB of RAM",
-                    gla, t.gpa);
+        return stop(s, EXIT_CRASH,
+                    "the guest accessed linear 0x%08x, which is physical 0x%08x, beyond its %u MiB of RAM", gla, t.gpa);
     if (gla >= window_end(s))
-        return stop(s, EXIT_CRASH, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla, t.gpa);
+        return stop(s, EXIT_CRASH, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla,
+                    t.gpa);
     if (!(s->m->cpu.cr0 & CR0_PG))
         return map_flat(s, gla);
     make_room(s);

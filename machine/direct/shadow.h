@@ -15,17 +15,13 @@ struct machine;
 #define WINDOW_END   (HOLE_BEGIN - 0x1000u)
 #define WINDOW_MOVED 0x10000u       /* the window's base once the guest has mapped what Linux keeps from us */
 
-struct page_list {
-    uint32_t *page;                 /* guest-linear page numbers */
-    unsigned count;
-};
-
 struct shadow {
     struct machine *m;
     int memfd;                      /* guest RAM */
     uint32_t window;                /* host-linear address of guest-linear 0 */
     uint32_t *spte;                 /* by guest-linear page number: frame and flags, 0 if not mapped */
-    struct page_list local, global; /* what is mapped, and some that was */
+    uint32_t *listed;               /* guest-linear page numbers: what is mapped, and some that was */
+    unsigned count;
     bool flat;                      /* paging is off and all of RAM is mapped at once */
     uint32_t cut;                   /* guest-linear: user mode gets segments that end here */
     bool cut_known, cut_given_up;

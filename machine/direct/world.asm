@@ -80,6 +80,11 @@ enter_begin:
         push    rax                             ; cs
         mov     eax, [rdi + VCPU_EIP]
         push    rax
+%assign n 8                                     ; no pointer of ours for a guest that finds 64-bit mode
+%rep 8
+        xor     r%[n]d, r%[n]d
+%assign n n + 1
+%endrep
         mov     eax, [rdi + VCPU_EAX]
         mov     ecx, [rdi + VCPU_ECX]
         mov     edx, [rdi + VCPU_EDX]
@@ -149,8 +154,6 @@ from_guest:
         from_context RSI, ESI
         from_context RDI, EDI
         from_context RIP, EIP
-        mov     rcx, [rdx + UC_RIP]
-        mov     [direct_world + WORLD_RIP], rcx
         mov     rcx, [rdx + UC_CR2]
         mov     [direct_world + WORLD_CR2], rcx
         mov     ecx, [rdx + UC_EFLAGS]

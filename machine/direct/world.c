@@ -21,12 +21,10 @@ struct world direct_world;
 SAME(VCPU_EAX, struct vcpu, gpr[EAX]);
 SAME(VCPU_EDI, struct vcpu, gpr[EDI]);
 SAME(VCPU_EIP, struct vcpu, eip);
-SAME(VCPU_EFLAGS, struct vcpu, eflags);
 SAME(VCPU_FPU, struct vcpu, fpu);
 SAME(WORLD_HOST_RSP, struct world, host_rsp);
 SAME(WORLD_VCPU, struct world, cpu);
 SAME(WORLD_FS_BASE, struct world, fs_base);
-SAME(WORLD_RIP, struct world, rip);
 SAME(WORLD_CR2, struct world, cr2);
 SAME(WORLD_EFLAGS, struct world, eflags);
 SAME(WORLD_TRAP, struct world, trap);
@@ -77,7 +75,7 @@ static bool set_stack(void)
 const char *world_init(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGALRM };
-    struct sigaction action = { .sa_sigaction = signal_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER };
+    struct sigaction action = { .sa_sigaction = signal_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART };
 
     if (!set_stack())
         return "no memory for the signal stack";

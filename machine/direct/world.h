@@ -14,7 +14,6 @@ struct world {
     uint64_t host_rsp;          /* where direct_enter()'s frame is */
     struct vcpu *cpu;
     uint64_t fs_base;           /* the host's thread pointer, lost while the guest's FS is loaded */
-    uint64_t rip;               /* out: beyond 4 GiB only if the guest got out of its segments */
     uint64_t cr2;               /* out: for trap 14, host linear */
     uint32_t eflags;            /* in and out: the processor's, not the guest's */
     uint32_t trap, error;       /* out: vector and error code; stale unless the signal is a fault's */
