@@ -37,13 +37,9 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-$(B)/doctor: $(B)/obj/machine/doctor.o $(B)/obj/machine/host.o
-	$(CC) -pie -o $@ $^
-
 doctor: $(B)/doctor ## what of this host the kit can use, and what to do about the rest
 	@$(B)/doctor
 
--include $(B)/obj/machine/doctor.d
 
 # ---- guests: the tiny kernel ---------------------------------------------------------------------
 # One image holds the kernel and the user programs. The programs are linked among themselves first, their sections
@@ -125,11 +121,14 @@ $(B)/include/%.inc: machine/direct/%.h
 $(B)/trap-emulate: $(TRAP_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+$(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
 .PHONY: run-trap-emulate
 run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kernel under trap-and-emulate (APPEND="run=demo")
 	$(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append "$(APPEND)"
 
--include $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d)
+-include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.

@@ -1,13 +1,25 @@
-/* build/doctor: one line for each thing the kit leans on: found, or what to do. With --conditions it prints the
- * words that tests/expected/ may use instead. */
+/* build/doctor: one line for each thing of this host that the kit leans on: found, or what to do. What can be tried
+ * is tried, by a guest of five instructions, not read off version numbers. With --conditions it prints the words
+ * that tests/expected/ may use. */
+#include <cpuid.h>
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
-#include "host.h"
+#include "direct/direct.h"
+#include "direct/world.h"
+#include "machine.h"
 
-static void line(const char *name, bool found, bool needed, const char *what)
+static bool trap_emulate_runs = true;
+
+/* `needed`: no VMM runs guest code at ring 3 without it. */
+static void line(const char *name, bool found, bool needed, const char *yes, const char *no)
 {
-    printf("%-8s %-18s %s\n", found ? "ok" : needed ? "MISSING" : "absent", name, what);
+    printf("%-8s %-18s %s\n", found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
+    trap_emulate_runs = trap_emulate_runs && (found || !needed);
 }
 
 /* The first line that `command` prints, without its newline. False if it prints nothing. */
@@ -23,35 +35,121 @@ static bool first_line(const char *command, char *text, int bytes)
     return got;
 }
 
-static bool look_at_tools(void)
+static const char *cpu_maker(void)
 {
-    char text[200];
-    bool qemu = first_line("qemu-system-i386 --version 2>/dev/null", text, sizeof text), packages;
+    unsigned a, b, c, d;
 
-    line("qemu", qemu, true, qemu ? text : "not found; make packages");
-    packages = !first_line("sh .ci/install --missing 2>&1", text, sizeof text);
-    line("packages", packages, true, packages ? "all of .ci/packages are here" : text);
-    return qemu && packages;
+    __cpuid(0, a, b, c, d);
+    return b == signature_INTEL_ebx ? "intel" : b == signature_AMD_ebx ? "amd" : "other";
 }
 
+/* Inside QEMU's software emulation Linux hangs once a guest segment has a base. */
+static bool is_tcg(void)
+{
+    unsigned a, b, c, d;
+
+    __cpuid(1, a, b, c, d);
+    if (!(c >> 31))                             /* no hypervisor */
+        return false;
+    __cpuid(0x40000000, a, b, c, d);
+    return !memcmp(&b, "TCGT", 4);              /* "TCGTCGTCGTCG" */
+}
+
+static bool mmap_min_is_low(void)
+{
+    char text[32];
+    unsigned long value;
+
+    return !first_line("cat /proc/sys/vm/mmap_min_addr 2>/dev/null", text, sizeof text) ||
+           sscanf(text, "%lu", &value) != 1 || value <= 65536;
+}
+
+static void look_at_kvm(void)
+{
+    static const char *const modules[][2] = {
+        { "/sys/module/kvm_intel", "opens; behind it: VT-x (kvm_intel)" },
+        { "/sys/module/kvm_amd", "opens; behind it: AMD-V (kvm_amd)" },
+        { "/sys/module/kvm_pvm", "opens; behind it: software (kvm_pvm), where 32-bit paging does not work" },
+    };
+    const char *behind = "opens; behind it: something that /sys/module does not name";
+    int fd = open("/dev/kvm", O_RDWR | O_CLOEXEC);
+
+    for (unsigned i = 0; i < sizeof modules / sizeof modules[0]; i++)
+        if (access(modules[i][0], F_OK) == 0)
+            behind = modules[i][1];
+    line("/dev/kvm", fd >= 0, false, behind, errno == EACCES
+         ? "may not be opened; join its group: sudo usermod -aG kvm $USER, then log in again"
+         : "switch virtualization on in the firmware (or nested, in a virtual machine) and load kvm_intel or kvm_amd");
+    if (fd >= 0)
+        close(fd);
+}
+
+/* What a guest at ring 3 meets. */
+struct tried {
+    bool runs, umip, cpuid_traps;
+};
+
+static struct tried try_guest(void)
+{
+    static const uint8_t code[] = {
+        0xb8, 42, 0, 0, 0,                      /* mov eax, 42 */
+        0x0f, 0x01, 0x0d, 0, 0, 0x20, 0,        /* sidt [0x200000]: under UMIP Linux answers, with a limit of 0 */
+        0xcd, 0x80,                             /* int 0x80: must come to us, not to Linux */
+        0x0f, 0xa2,                             /* cpuid */
+        0xf4,                                   /* hlt */
+    };
+    static struct machine m;
+    static struct direct d;
+    struct tried tried = { 0 };
+
+    if (direct_init(&d, &m, 4 << 20))
+        return tried;
+    memcpy(m.mem.ram + 0x100000, code, sizeof code);
+    vcpu_reset(&m.cpu, 0x100000, 0);
+    tried.runs = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn.isa == ISA_INT && m.cpu.gpr[EAX] == 42;
+    tried.umip = memory_read(&m.mem, 0x200000, 2) == 0;
+    m.cpu.eip += 2;
+    tried.cpuid_traps = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn.isa == ISA_CPUID;
+    return tried;
+}
+
+/* What the trial changes of this process (signal handlers, CPUID) must not reach the tools that are asked before. */
 int main(int argc, char **argv)
 {
-    struct host_report reports[HOST_FACTS];
-    const struct host_report *lacks;
-    bool tools;
+    char qemu[200] = "", missing[200] = "";
+    bool segments = segments_available(), tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages;
+    const char *maker = cpu_maker();
+    struct tried tried;
 
-    host_look(reports);
+    has_qemu = first_line("qemu-system-i386 --version 2>/dev/null", qemu, sizeof qemu);
+    has_packages = !first_line("sh .ci/install --missing 2>&1", missing, sizeof missing);
+    dispatch = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &direct_world.dispatch) == 0;
+    tried = try_guest();
     if (argc > 1 && !strcmp(argv[1], "--conditions")) {
-        printf("%s%s%s%s%s\n", host_cpu_maker(), reports[HOST_UMIP].found ? " umip" : "",
-               reports[HOST_CPUID_FAULTING].found ? " cpuid-faulting" : "",
-               reports[HOST_FSGSBASE].found ? " fsgsbase" : "", reports[HOST_NOT_TCG].found ? "" : " tcg");
+        printf("%s%s%s%s\n", maker, tried.umip ? " umip" : "", tried.cpuid_traps ? " cpuid-faulting" : "",
+               tcg ? " tcg" : "");
         return 0;
     }
-    line("processor", true, false, host_cpu_maker());
-    for (unsigned i = 0; i < HOST_FACTS; i++)
-        line(reports[i].name, reports[i].found, reports[i].needed, reports[i].what);
-    tools = look_at_tools();
-    lacks = host_missing(reports);
-    printf("\ntrap-emulate %s%s\n", lacks ? "does not run here: " : "runs here.", lacks ? lacks->what : "");
-    return lacks || !tools;
+    printf("%-8s %-18s %s\n", "ok", "processor", maker);
+    line("32-bit segments", segments, true, "modify_ldt gives them",
+         "modify_ldt is refused; leave the sandbox, or use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32");
+    line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",
+         "PR_SET_SYSCALL_USER_DISPATCH fails; use Linux 5.11 or newer, outside sandboxes");
+    line("guest at ring 3", tried.runs, true, "a guest of five instructions ran",
+         "a guest of five instructions did not run; build/trap-emulate says why");
+    line("fsgsbase", direct_world.fsgsbase, false, "the FS base is restored without a system call",
+         "a system call restores it instead, which is slower; Linux 5.9 or newer has it on most processors");
+    line("cpuid faulting", tried.cpuid_traps, false, "CPUID traps",
+         "CPUID does not trap here, so trap-emulate's guest sees the host's; the tests know");
+    line("umip", tried.umip, false, "SIDT, SGDT, SLDT, STR, SMSW trap, but into Linux, which answers them",
+         "SIDT, SGDT, SLDT, STR, SMSW do not trap; the tests know");
+    line("mmap_min_addr", low, false, "64 KiB or less: the tiny kernel fits above it",
+         "guest memory below it is out of reach; sudo sysctl vm.mmap_min_addr=65536");
+    line("no emulator", !tcg, true, "this host is not QEMU's software emulation",
+         "Linux hangs on guest segments inside QEMU TCG; use KVM, or a real machine");
+    look_at_kvm();
+    line("qemu", has_qemu, false, qemu, "not found; make packages");
+    line("packages", has_packages, false, "all of .ci/packages are here", missing);
+    printf("\ntrap-emulate %s here.\n", trap_emulate_runs ? "runs" : "does not run");
+    return !trap_emulate_runs || !has_qemu || !has_packages;
 }
