@@ -191,9 +191,11 @@ $(B)/asan/%.o: %.c | packages
 	$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
 
 $(B)/tests/unit: $(UNIT_OBJ)
+	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
 
 $(B)/tests/unit-asan: $(ASAN_OBJ)
+	@mkdir -p $(@D)
 	$(CC) -pie -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
 
 DIRECT_TEST := $(call host_obj,$(wildcard tests/direct/*.c tests/direct/*.asm))
@@ -201,6 +203,7 @@ DIRECT_TEST := $(call host_obj,$(wildcard tests/direct/*.c tests/direct/*.asm))
 $(B)/obj/tests/direct/snippets-asm.o: $(B)/include/pc.inc
 
 $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
 
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/guest.ld | packages

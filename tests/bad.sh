@@ -7,7 +7,7 @@ bad() {
     shift 2
     got=0
     timeout -k 1 20 "$VMM" "$@" >stdout 2>stderr </dev/null || got=$?
-    [ "$got" -ne 6 ] || skip "$(head -n 1 stderr)"
+    [ "$got" -ne 6 ] || cannot "$(head -n 1 stderr)"
     [ "$got" -eq "$want" ] || fail "exit status $got, not $want, from: $VMM $*"
     [ -z "$text" ] || grep -Eq -e "$text" stderr || fail "no /$text/ in what it says: $VMM $* (in $PWD/stderr)"
 }
