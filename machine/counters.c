@@ -1,6 +1,5 @@
-/* Counters as JSON: {"vmm": "…", "exits": {"privileged": 12, …}, "emulated": {"cli": 3, …},
- * "events": {"32": 7, …}, "shadow": {…}, "blocks": {…}, "hypercalls": {…}}. Zeros are left out of
- * the tables that are open-ended (emulated, events, hypercalls). */
+/* Counters as JSON: one table per kind of count, names from the VMM's exit reasons, isa.def, vectors. Zeros are left out
+ * of the tables that are open-ended (emulated, events, hypercalls). */
 #include "counters.h"
 
 #include <ctype.h>

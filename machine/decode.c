@@ -9,8 +9,8 @@
 #include "segment.h"
 
 const struct isa_row isa_rows[ISA_COUNT] = {
-    [ISA_OTHER] = { "other", CLASS_OTHER, "", "" },
-#define ISA(id, zydis, form, class, handler, ring3, should) [ISA_##id] = { #id, CLASS_##class, ring3, should },
+    [ISA_OTHER] = { "other", CLASS_OTHER },
+#define ISA(id, zydis, form, class, ...) [ISA_##id] = { #id, CLASS_##class },
 #include "isa.def"
 #undef ISA
 };

@@ -22,7 +22,6 @@ enum isa_class { CLASS_OTHER, CLASS_PRIVILEGED, CLASS_IOPL, CLASS_SENSITIVE, CLA
 struct isa_row {
     const char *name;           /* "MOV_TO_CR" */
     enum isa_class class;
-    const char *at_ring3, *should;
 };
 extern const struct isa_row isa_rows[ISA_COUNT];
 

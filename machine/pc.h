@@ -11,7 +11,6 @@
 #define PORT_PIC2_DATA    0xa1
 #define PORT_PIT_COUNTER0 0x40
 #define PORT_PIT_COUNTER1 0x41
-#define PORT_PIT_COUNTER2 0x42
 #define PORT_PIT_CONTROL  0x43
 #define PORT_COM1         0x3f8
 #define PORT_DEBUG_EXIT   0xf4

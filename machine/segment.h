@@ -41,7 +41,7 @@ bool descriptor_read(struct machine *m, uint16_t selector, enum vector vector, u
 /* Set the accessed bit of a code or data descriptor that is about to be loaded. */
 bool descriptor_mark_accessed(struct machine *m, struct descriptor *d);
 
-/* MOV, POP, LDS… to ES, SS, DS, FS or GS at the current privilege level (Intel SDM vol. 3A 5.6, 5.7). */
+/* MOV, POP, LDS and their kin to ES, SS, DS, FS or GS at the current privilege level (Intel SDM vol. 3A 5.6, 5.7). */
 bool segment_load(struct machine *m, enum segreg seg, uint16_t selector);
 
 /* The checks on SS when privilege changes to `dpl`: `vector` is #TS or #GP. Fills `out`, commits nothing. */

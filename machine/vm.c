@@ -100,14 +100,9 @@ int vm_finish(struct vm *vm)
     return m->stopped ? m->status : m->bus.exit_status;
 }
 
-int vm_cannot(const struct vm *vm, const char *why)
+int vm_fail(const struct vm *vm, int status, const char *why)
 {
-    fprintf(stderr, "%s: this host cannot run it: %s (`make doctor` tells more)\n", vm->name, why);
-    return EXIT_HOST;
-}
-
-int vm_refuse(const struct vm *vm, const char *why)
-{
-    fprintf(stderr, "%s: %s\n", vm->name, why);
-    return EXIT_USAGE;
+    fprintf(stderr, "%s: %s%s%s\n", vm->name, status == EXIT_HOST ? "this host cannot run it: " : "", why,
+            status == EXIT_HOST ? " (`make doctor` tells more)" : "");
+    return status;
 }

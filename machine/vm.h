@@ -49,10 +49,7 @@ void vm_trace(struct vm *vm, const char *what, bool emulated);
 /* Say why the guest ended, with a register dump if it crashed; write the counters. Returns the exit status. */
 int vm_finish(struct vm *vm);
 
-/* An option that this VMM does not have: say so. Returns EXIT_USAGE. */
-int vm_refuse(const struct vm *vm, const char *why);
-
-/* This host cannot run this VMM: say why. Returns EXIT_HOST. */
-int vm_cannot(const struct vm *vm, const char *why);
+/* It cannot even begin: say why. `status` is EXIT_HOST (this host cannot run this VMM) or EXIT_USAGE; returns it. */
+int vm_fail(const struct vm *vm, int status, const char *why);
 
 #endif

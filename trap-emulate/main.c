@@ -44,15 +44,15 @@ int main(int argc, char **argv)
     static struct vm vm = { .name = "trap-emulate" };
     static struct direct direct;
     const char *why;
-    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM that relies on traps alone, and is wrong without");
+    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM that relies on traps, and is wrong without them");
 
     if (status >= 0)
         return status;
     if (vm.options.trace == TRACE_BLOCKS)
-        return vm_refuse(&vm, "--trace=blocks: this VMM translates no blocks; ask for exits or insns");
+        return vm_fail(&vm, EXIT_USAGE, "--trace=blocks: this VMM translates no blocks; ask for exits or insns");
     why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
     if (why)
-        return vm_cannot(&vm, why);
+        return vm_fail(&vm, EXIT_HOST, why);
     if (!vm_load(&vm))
         return EXIT_USAGE;
     run(&vm, &direct);

@@ -68,7 +68,6 @@ void console_init(void);
 void console_write(const char *text, size_t bytes);
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));    /* %s %c %d %u %x %08x %% */
 void pic_init(void);
-void pic_unmask(unsigned irq);
 void pic_eoi(unsigned irq);
 void timer_init(uint32_t hz);
 uint16_t timer_clock(void);             /* counter 1: falls at PIT_HZ and goes round, whoever is interrupted */

@@ -1,5 +1,5 @@
-/* Physical pages and page tables. All RAM (at most 128 MiB of it) is mapped at KERNEL_BASE: boot.asm does it, by entries
- * whose accessed and dirty bits are set from the start, so that neither a processor nor a VMM need write them.
+/* Physical pages and page tables. All RAM (at most 128 MiB of it) is mapped at KERNEL_BASE: boot.asm does it, by
+ * entries whose accessed and dirty bits are set from the start, so that neither a processor nor a VMM need write them.
  * Free pages are remembered in an array, not in the pages: a VMM pays for every page that is touched. */
 #include "kernel.h"
 #include "multiboot.h"

@@ -61,18 +61,8 @@ op read_cr2
         mov     eax, cr2
         ret
 
-op write_cr0
-        mov     eax, [esp + 4]
-        mov     cr0, eax
-        ret
-
 op read_cr0
         mov     eax, cr0
-        ret
-
-op invlpg
-        mov     eax, [esp + 4]
-        invlpg  [eax]
         ret
 
 op load_gdt

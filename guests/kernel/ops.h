@@ -1,6 +1,7 @@
-/* Every sensitive operation that the kernel executes, and no other file has one: whoever ports this kernel to a
- * hypervisor rebinds these and the return at the end of entry.asm (iret_to). None of them asks what does
- * not trap at ring 3 (PUSHF, SGDT, STR, LAR …): the kernel knows what it has set. */
+/* Every sensitive operation that the kernel's C code executes. What assembly has of its own is the switch to paging in
+ * boot.asm, and in entry.asm the segment registers on the way in and out and the return (iret_to). Whoever ports this
+ * kernel to a hypervisor rebinds these and iret_to. None of them asks what does not trap at ring 3 (PUSHF, SGDT, STR,
+ * LAR and their kin): the kernel knows what it has set. */
 #ifndef OPS_H
 #define OPS_H
 
@@ -19,9 +20,7 @@ void outb_block(uint16_t port, const void *from, size_t bytes);    /* one instru
 void load_cr3(uint32_t pa);
 uint32_t read_cr2(void);
 uint32_t read_cr3(void);
-void write_cr0(uint32_t value);
 uint32_t read_cr0(void);
-void invlpg(uint32_t va);
 void load_gdt(const struct table_register *t);  /* and all segment registers with it: CS 0x08, the others 0x10 */
 void load_idt(const struct table_register *t);
 void load_tr(uint16_t selector);

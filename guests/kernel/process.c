@@ -264,7 +264,7 @@ int32_t process_brk(uint32_t bytes)
 {
     uint32_t old = current->brk, new = old + bytes;
 
-    if (new < old || new > USER_STACK - 16 * PAGE)
+    if (new < old || new > USER_STACK - 16 * PAGE || bytes / PAGE + 2 > pages_free())
         return -1;
     for (uint32_t va = (old + PAGE - 1) & ~(PAGE - 1); va < new; va += PAGE)
         map_page(current->pgdir, va, page_alloc(), PTE_USER_DATA);

@@ -27,7 +27,7 @@ void pic_init(void)
     write_masks();
 }
 
-void pic_unmask(unsigned irq)
+static void pic_unmask(unsigned irq)
 {
     masked &= ~(1u << irq);
     write_masks();

@@ -271,7 +271,7 @@ probe "smc-after-jump", 0x22
 .changed:
     mov al, 0x11
 
-probe "smc-loop", 55                        ; adds 1, then 2, … to 10
+probe "smc-loop", 55                        ; adds 1, then 2, up to 10
     mov ecx, 10
 .again:
     inc byte [.changed + 2]

@@ -30,7 +30,7 @@ static void add_slowly(void (*meanwhile)(void))
     counter = value + 1;
 }
 
-/* pushf; cli; …; popf with interrupts on: the one that came meanwhile is served at the POPF. */
+/* pushf; cli; popf with interrupts on: the one that came meanwhile is served at the POPF. */
 static void section(void)
 {
     irq_enable();
@@ -54,7 +54,7 @@ static void nested_section(void)
     irq_enable();
 }
 
-/* pushf; sti; …; popf: a long job opens interrupts for a while; the caller's section goes on behind it. */
+/* pushf; sti; popf: a long job opens interrupts for a while; the caller's section goes on behind it. */
 static void open_window(void)
 {
     uint32_t flags = flags_and_cli();

@@ -1,4 +1,4 @@
-/* Process 1. There is no shell: it runs what the command line names (run=a,b,…), each in a process of its own and
+/* Process 1. There is no shell: it runs what the command line names (run=a,b), each in a process of its own and
  * one after the other, and adds up their verdicts. */
 #include "user.h"
 

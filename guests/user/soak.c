@@ -1,5 +1,5 @@
-/* demo and forkwait again and again for seconds= seconds of the guest's clock (hz= ticks each), beside a process that never
- * calls the kernel but to read the clock, and prints once a second: it runs only because the timer takes the
+/* demo and forkwait again and again for seconds= seconds of the guest's clock (hz= ticks each), beside a process that
+ * never calls the kernel but to read the clock, and prints once a second: it runs only because the timer takes the
  * processor from the others. At the end, no page may be missing and no tick: what the timer's interrupts counted is
  * compared with a clock that needs none (clock_advance). */
 #include "pc.h"

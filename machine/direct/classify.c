@@ -61,7 +61,7 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
         shadow_give_up_cut(&d->shadow);
         *explained = true;
     } else if (last >= WINDOW_END - d->shadow.window || last < first) {
-        machine_stop(m, EXIT_CRASH, "the guest accesses memory where the monitor lives, at the top of its address space");
+        machine_stop(m, EXIT_CRASH, "the guest accesses memory at the top of its address space, where the monitor lives");
         *explained = true;
     } else if (offset + op->bytes - 1 > segments_last(&d->segments, d->selector[op->seg])) {
         machine_stop(m, EXIT_CRASH, "the guest uses a segment that wraps around 4 GiB or grows down from there: the "
@@ -230,7 +230,8 @@ static enum direct_exit fault(struct direct *d, bool *again)
 {
     switch (direct_world.trap) {
     case VEC_PF: return page_fault(d, again);
-    case VEC_GP: case VEC_NP: case VEC_SS: return protection(d, (enum vector)direct_world.trap, direct_world.error, again);
+    case VEC_GP: case VEC_NP: case VEC_SS:
+        return protection(d, (enum vector)direct_world.trap, direct_world.error, again);
     case VEC_DB: return debug_trap(d, again);
     case VEC_BP: return software_interrupt(d, 0xcc);
     case VEC_OF: return software_interrupt(d, 0xce);

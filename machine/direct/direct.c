@@ -200,7 +200,8 @@ static void take_selectors(struct direct *d)
         if (direct_world.seg[i] != d->selector[i])
             d->m->cpu.seg[i] = segments_found(&d->segments, direct_world.seg[i]);
     if ((direct_world.seg[CS] & 4) && vcpu_cpl(&d->m->cpu) != cpl)
-        machine_stop(d->m, EXIT_CRASH, "the guest changed its privilege by a far transfer to a segment of the monitor's");
+        machine_stop(d->m, EXIT_CRASH,
+                     "the guest changed its privilege by a far transfer to a segment of the monitor's");
 }
 
 enum direct_exit direct_run(struct direct *d, uint64_t deadline)

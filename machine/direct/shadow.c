@@ -41,7 +41,7 @@ static bool is_exposed(const struct shadow *s, uint32_t page)
     return !(s->spte[page] & PTE_U) && page << 12 < s->cut;
 }
 
-/* Over a CR3 load: is the page global, or does the guest still translate it to what is mapped, for the same accesses? */
+/* Over a CR3 load: is the page global, or does the guest still translate it to the same, for the same accesses? */
 static bool is_global_or_same(const struct shadow *s, uint32_t page)
 {
     struct translation t;

@@ -1,6 +1,7 @@
 /* Setting up the world switch: the alternate stack, the signal handlers, the thread pointer. See world.h. */
 #include "direct/world.h"
 
+#include <asm/hwcap2.h>
 #include <asm/prctl.h>
 #include <signal.h>
 #include <stddef.h>
@@ -75,7 +76,9 @@ static bool set_stack(void)
 const char *world_init(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGALRM };
-    struct sigaction action = { .sa_sigaction = signal_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART };
+    struct sigaction action = {
+        .sa_sigaction = signal_entry, .sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER | SA_RESTART,
+    };
 
     if (!set_stack())
         return "no memory for the signal stack";
@@ -84,6 +87,6 @@ const char *world_init(void)
             return "sigaction failed";
     if (syscall(SYS_arch_prctl, ARCH_GET_FS, &direct_world.fs_base) != 0)
         return "arch_prctl(ARCH_GET_FS) failed";
-    direct_world.fsgsbase = (getauxval(AT_HWCAP2) & 2) != 0;     /* HWCAP2_FSGSBASE */
+    direct_world.fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0;
     return NULL;
 }

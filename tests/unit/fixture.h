@@ -61,7 +61,7 @@ void expect_fault(bool ok, unsigned vector, int error, const char *what);
 
 extern char com1_output[64];            /* what the guest wrote to the serial port, NUL-terminated */
 
-void raise_irq0(void);                  /* an 8259 with vectors 0x20…, everything unmasked, request 0 pending */
+void raise_irq0(void);                  /* an 8259 with vectors from 0x20, everything unmasked, request 0 pending */
 
 #define BYTES(literal) literal, sizeof literal - 1
 #define COUNT_OF(table) ((int)(sizeof (table) / sizeof (table)[0]))
