@@ -102,7 +102,7 @@ run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference 
 # The shared PC is one archive; each VMM links it, and what it needs of machine/direct.
 host_obj     = $(patsubst %.c,$(B)/obj/%.o,$(filter %.c,$(1))) $(patsubst %.asm,$(B)/obj/%-asm.o,$(filter %.asm,$(1)))
 MACHINE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out machine/doctor.c,$(wildcard machine/*.c)))
-DIRECT_OBJ  := $(call host_obj,$(wildcard machine/direct/*.c machine/direct/*.asm))
+DIRECT_OBJ  := $(call host_obj,$(filter-out %/offsets.c,$(wildcard machine/direct/*.c machine/direct/*.asm)))
 TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
 
 $(B)/obj/%.o: %.c | packages
@@ -113,10 +113,13 @@ $(B)/obj/%-asm.o: %.asm $(B)/include/offsets.inc | packages
 	@mkdir -p $(@D)
 	$(NASM) $(NASMFLAGS) -I$(B)/include/ -MD $(@:.o=.d) -o $@ $<
 
-# `#define NAME number` for C becomes `%define NAME number` for nasm.
-$(B)/include/%.inc: machine/direct/%.h
+# Where assembly finds things in C's structures.
+$(B)/offsets: machine/direct/offsets.c machine/direct/world.h machine/vcpu.h | packages
+	$(CC) $(filter-out -M%,$(CFLAGS)) -o $@ $<
+
+$(B)/include/offsets.inc: $(B)/offsets
 	@mkdir -p $(@D)
-	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
+	$(B)/offsets > $@
 
 $(B)/trap-emulate: $(TRAP_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)

@@ -83,7 +83,7 @@ struct fault {
 enum interrupt_shadow { SHADOW_NONE, SHADOW_STI, SHADOW_MOV_SS };
 
 struct vcpu {
-    uint32_t gpr[8];            /* these four are known to assembly: direct/offsets.h */
+    uint32_t gpr[8];            /* these four are known to assembly: direct/offsets.c */
     uint32_t eip;
     uint32_t eflags;
     _Alignas(16) uint8_t fpu[512];                      /* FXSAVE area */

@@ -66,17 +66,17 @@ enter_begin:
         jne     enter_end
         mov     byte [direct_world + WORLD_DISPATCH], 1
         fxrstor [rdi + VCPU_FPU]
-        mov     es, [direct_world + WORLD_SEG + 0]
-        mov     ds, [direct_world + WORLD_SEG + 6]
-        mov     fs, [direct_world + WORLD_SEG + 8]
-        mov     gs, [direct_world + WORLD_SEG + 10]
-        movzx   eax, word [direct_world + WORLD_SEG + 4]
+        mov     es, [direct_world + WORLD_ES]
+        mov     ds, [direct_world + WORLD_DS]
+        mov     fs, [direct_world + WORLD_FS]
+        mov     gs, [direct_world + WORLD_GS]
+        movzx   eax, word [direct_world + WORLD_SS]
         push    rax                             ; ss
         mov     eax, [rdi + VCPU_ESP]
         push    rax
         mov     eax, [direct_world + WORLD_EFLAGS]
         push    rax
-        movzx   eax, word [direct_world + WORLD_SEG + 2]
+        movzx   eax, word [direct_world + WORLD_CS]
         push    rax                             ; cs
         mov     eax, [rdi + VCPU_EIP]
         push    rax
@@ -127,14 +127,14 @@ bug:    restore_thread_pointer
         call    world_bug                       ; does not return
 
 from_guest:
-        mov     [direct_world + WORLD_SEG + 0], es
-        mov     [direct_world + WORLD_SEG + 6], ds
-        mov     [direct_world + WORLD_SEG + 8], fs
-        mov     [direct_world + WORLD_SEG + 10], gs
+        mov     [direct_world + WORLD_ES], es
+        mov     [direct_world + WORLD_DS], ds
+        mov     [direct_world + WORLD_FS], fs
+        mov     [direct_world + WORLD_GS], gs
         mov     ax, [rdx + UC_CS]
-        mov     [direct_world + WORLD_SEG + 2], ax
-        mov     ax, [rdx + UC_SS]
-        mov     [direct_world + WORLD_SEG + 4], ax
+        mov     [direct_world + WORLD_CS], ax
+        mov     ax, [rdx + UC_CS + 6]
+        mov     [direct_world + WORLD_SS], ax
         mov     byte [direct_world + WORLD_DISPATCH], 0
         restore_thread_pointer
         push    2                               ; the guest's AC and NT must not trouble the VMM
@@ -156,11 +156,11 @@ from_guest:
         from_context RIP, EIP
         mov     rcx, [rdx + UC_CR2]
         mov     [direct_world + WORLD_CR2], rcx
-        mov     ecx, [rdx + UC_EFLAGS]
+        mov     ecx, [rdx + UC_EFL]
         mov     [direct_world + WORLD_EFLAGS], ecx
-        mov     ecx, [rdx + UC_TRAP]
+        mov     ecx, [rdx + UC_TRAPNO]
         mov     [direct_world + WORLD_TRAP], ecx
-        mov     ecx, [rdx + UC_ERROR]
+        mov     ecx, [rdx + UC_ERR]
         mov     [direct_world + WORLD_ERROR], ecx
         mov     rsi, [rdx + UC_FPSTATE]
         lea     rdi, [rax + VCPU_FPU]

@@ -4,7 +4,6 @@
 #include <asm/hwcap2.h>
 #include <asm/prctl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/auxv.h>
@@ -13,43 +12,10 @@
 #include <ucontext.h>
 #include <unistd.h>
 
-#include "direct/offsets.h"
 #include "status.h"
 
 struct world direct_world;
 
-#define SAME(name, type, field) _Static_assert(name == offsetof(type, field), "direct/offsets.h: " #name)
-SAME(VCPU_EAX, struct vcpu, gpr[EAX]);
-SAME(VCPU_EDI, struct vcpu, gpr[EDI]);
-SAME(VCPU_EIP, struct vcpu, eip);
-SAME(VCPU_FPU, struct vcpu, fpu);
-SAME(WORLD_HOST_RSP, struct world, host_rsp);
-SAME(WORLD_VCPU, struct world, cpu);
-SAME(WORLD_FS_BASE, struct world, fs_base);
-SAME(WORLD_CR2, struct world, cr2);
-SAME(WORLD_EFLAGS, struct world, eflags);
-SAME(WORLD_TRAP, struct world, trap);
-SAME(WORLD_ERROR, struct world, error);
-SAME(WORLD_SIGNAL, struct world, signal);
-SAME(WORLD_SEG, struct world, seg);
-SAME(WORLD_KICK, struct world, kick);
-SAME(WORLD_DISPATCH, struct world, dispatch);
-SAME(WORLD_FSGSBASE, struct world, fsgsbase);
-SAME(UC_RDI, ucontext_t, uc_mcontext.gregs[REG_RDI]);
-SAME(UC_RSI, ucontext_t, uc_mcontext.gregs[REG_RSI]);
-SAME(UC_RBP, ucontext_t, uc_mcontext.gregs[REG_RBP]);
-SAME(UC_RBX, ucontext_t, uc_mcontext.gregs[REG_RBX]);
-SAME(UC_RDX, ucontext_t, uc_mcontext.gregs[REG_RDX]);
-SAME(UC_RAX, ucontext_t, uc_mcontext.gregs[REG_RAX]);
-SAME(UC_RCX, ucontext_t, uc_mcontext.gregs[REG_RCX]);
-SAME(UC_RSP, ucontext_t, uc_mcontext.gregs[REG_RSP]);
-SAME(UC_RIP, ucontext_t, uc_mcontext.gregs[REG_RIP]);
-SAME(UC_EFLAGS, ucontext_t, uc_mcontext.gregs[REG_EFL]);
-SAME(UC_CS, ucontext_t, uc_mcontext.gregs[REG_CSGSFS]);
-SAME(UC_ERROR, ucontext_t, uc_mcontext.gregs[REG_ERR]);
-SAME(UC_TRAP, ucontext_t, uc_mcontext.gregs[REG_TRAPNO]);
-SAME(UC_CR2, ucontext_t, uc_mcontext.gregs[REG_CR2]);
-SAME(UC_FPSTATE, ucontext_t, uc_mcontext.fpregs);
 
 void signal_entry(int signal, siginfo_t *info, void *context);
 
