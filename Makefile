@@ -209,7 +209,7 @@ $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
 
-$(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/guest.ld | packages
+$(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/gates.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)
 	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o

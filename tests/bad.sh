@@ -107,3 +107,37 @@ test_bad_tables() {
     bad 4 'load_it' -kernel "$(guest wild-gdt)"
     bad 4 '0x6ffff' -kernel "$(guest wild-stack)"
 }
+
+# What a review found wrong once: see the guests, and why a processor does otherwise. On QEMU too, which leaves
+# out limits of code segments (jmplimit, branchub).
+test_guests_that_once_went_wrong() {
+    for name in global invlpg4m usertop topbyte expand16 rf jmplimit branchub; do
+        bad 11 '' -kernel "$(guest $name)" --timeout 10
+    done
+    bad 4 'changed its privilege by a far transfer' -kernel "$(guest jmpldt)"
+    for name in global invlpg4m usertop topbyte expand16 rf jmpldt uartrx; do
+        on_qemu "" "$(guest $name)"
+        [ "$status" -eq 11 ] || fail "exit status $status, not 11, on QEMU: $(guest $name)"
+    done
+}
+
+# Standard input stays open, and silent.
+test_serial_input_that_never_comes() {
+    mkfifo silent
+    got=0
+    timeout -k 1 20 "$VMM" -kernel "$(guest uartrx)" --timeout 10 0<>silent >stdout 2>stderr || got=$?
+    [ "$got" -ne 6 ] || skip "$(head -n 1 stderr)"
+    [ "$got" -eq 11 ] || fail "exit status $got, not 11"
+}
+
+# The pipe fills up, and the timer's signal finds the VMM in write().
+test_slow_reader_gets_all() {
+    {
+        got=0
+        timeout -k 1 20 "$VMM" -kernel "$(guest print)" --timeout 10 2>stderr </dev/null || got=$?
+        echo "$got" >status
+    } | (sleep 1; wc -c) >count
+    [ "$(cat status)" -ne 6 ] || skip "$(head -n 1 stderr)"
+    [ "$(cat status)" -eq 11 ] || fail "exit status $(cat status), not 11"
+    [ "$(cat count)" -eq 240000 ] || fail "$(cat count) of 240000 bytes arrived"
+}
