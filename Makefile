@@ -174,10 +174,13 @@ compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/benc
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a
-# program of its own: what executes guest code directly cannot share its addresses with a sanitizer.
+# program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
+# and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
-UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(MACHINE_OBJ) $(BENCH_PART)
+FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
+FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dsyscall=fake_syscall
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
 UNIT_LIBS   = $$(pkg-config --libs check jansson) -lpthread -lm $(LDLIBS)
 BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))
@@ -192,6 +195,14 @@ $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: $(B)/tests/suites.h
 $(B)/asan/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
+
+$(B)/obj/faked/%.o: machine/direct/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FAKE) -c $< -o $@
+
+$(B)/asan/faked/%.o: machine/direct/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(FAKE) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
 
 $(B)/tests/unit: $(UNIT_OBJ)
 	@mkdir -p $(@D)
