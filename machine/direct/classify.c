@@ -63,7 +63,7 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
     } else if (last >= WINDOW_END - d->shadow.window || last < first) {
         machine_stop(m, EXIT_CRASH, "the guest accesses memory at the top of its address space, where the monitor lives");
         *explained = true;
-    } else if (offset + op->bytes - 1 > segments_last(&d->segments, d->selector[op->seg])) {
+    } else if (offset + op->bytes - 1 > segments_last(&d->segments, direct_world.seg[op->seg])) {
         machine_stop(m, EXIT_CRASH, "the guest uses a segment that wraps around 4 GiB or grows down from there: the "
                                     "processor cannot be made to stop it below the monitor");
         *explained = true;

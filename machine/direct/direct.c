@@ -158,7 +158,7 @@ static enum direct_exit fetch_beyond(struct direct *d, bool *again)
     }
     if (!memory_walk(m, gla, vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0, &t))
         return DIRECT_EXCEPTION;
-    if (vcpu_cpl(cpu) == 3 && gla + d->shadow.window < WINDOW_END) {
+    if (vcpu_cpl(cpu) == 3 && gla + d->shadow.window < WINDOW_END && !d->shadow.cut_given_up) {
         shadow_give_up_cut(&d->shadow);
         *again = true;
     } else {
@@ -190,8 +190,8 @@ static void take_flags(struct direct *d)
     cpu->eflags = (((cpu->eflags & ours) | (direct_world.eflags & ~ours)) & ~(uint32_t)FLAG_RF) | FLAG_ONE;
 }
 
-/* Segment registers that the guest loaded without a trap. By a far jump to one of our own selectors its user code could
- * become the kernel: no processor changes privilege like that. */
+/* Segment registers that the guest loaded without a trap. By a far jump to one of our own selectors its user code
+ * could become the kernel: no processor changes privilege like that. */
 static void take_selectors(struct direct *d)
 {
     unsigned cpl = vcpu_cpl(&d->m->cpu);

@@ -86,7 +86,9 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
 
 uint32_t segments_last(const struct segments *s, uint16_t selector)
 {
-    return s->slot[(selector >> 3) - SEGMENT_FIRST].last;
+    unsigned slot = (selector >> 3) - SEGMENT_FIRST;
+
+    return (selector & 4) && slot < SEGMENT_SLOTS ? s->slot[slot].last : 0xffffffff;
 }
 
 struct segment segments_found(const struct segments *s, uint16_t selector)

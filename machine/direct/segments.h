@@ -32,7 +32,8 @@ struct segments {
  * CONFIG_X86_16BIT). */
 uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling);
 
-/* The last offset that the processor lets through a selector of segments_select(); 0: none, every access traps. */
+/* The last offset that the processor lets through `selector`: 0 if none, so that every access traps; all ones if it is
+ * not one of ours. */
 uint32_t segments_last(const struct segments *s, uint16_t selector);
 
 /* What the guest has in a register that holds `selector` now: it may have loaded one of ours itself, without
