@@ -25,7 +25,7 @@ void *fake_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offse
     ck_assert((flags & MAP_FIXED) && (flags & MAP_SHARED) && (prot & PROT_READ) && (prot & PROT_EXEC));
     ck_assert_uint_eq((uintptr_t)at & 0xfff, 0);
     ck_assert_uint_le((uintptr_t)at + bytes, WINDOW_END);
-    ck_assert_uint_le((size_t)offset + bytes, RAM_BYTES);
+    ck_assert_uint_le((size_t)offset + bytes, pc.mem.bytes);
     if (refusal && (!refused_below || (uintptr_t)at < refused_below)) {
         errno = refusal;
         return MAP_FAILED;
@@ -83,6 +83,25 @@ START_TEST(neighbours_merge)
     ck_assert_uint_eq(host[RAM_BYTES >> 12], 0);
     ck_assert_uint_eq(host[(RAM_BYTES >> 12) - 16], (RAM_BYTES - 0x10000) | THERE | WRITABLE);
     ck_assert_uint_eq(pc.counters.pages_shadowed, 32);
+    shadow_load_cr3(&s);                                /* nothing has changed */
+    ck_assert_uint_eq(reachable(), 32);
+    shadow_flush_page(&s, PAGE + 0x5000);
+    fill(PAGE + 0x5000, ACCESS_READ);                   /* the neighbours are there */
+    ck_assert_uint_eq(pc.counters.pages_shadowed, 33);
+}
+END_TEST
+
+START_TEST(neighbours_within_the_window)
+{
+    fill(WINDOW_MOVED, ACCESS_READ);                    /* lower pages would have to move the window */
+    ck_assert_uint_eq(host[(WINDOW_MOVED >> 12) - 1], 0);
+    ck_assert_uint_eq(reachable(), 16);
+    poke(PAGE_DIR + (WINDOW_END >> 22) * 4, PAGE_TABLE | PWU);
+    set_pte((WINDOW_END & 0x3fffff) - 0x1000, PAGE | PWU | AD);
+    set_pte(WINDOW_END & 0x3fffff, (PAGE + 0x1000) | PWU | AD);
+    fill(WINDOW_END - 0x1000, ACCESS_READ);
+    ck_assert_uint_eq(host[(WINDOW_END >> 12) - 1], PAGE | THERE | WRITABLE);
+    ck_assert_uint_eq(reachable(), 17);
 }
 END_TEST
 
@@ -123,6 +142,23 @@ START_TEST(read_only_until_dirty)
     ck_assert_uint_eq(host[PAGE >> 12], PAGE | THERE);
     ck_assert_int_eq(shadow_fill(&s, PAGE, ACCESS_WRITE), FILL_FAULT);
     ck_assert_uint_eq(pc.cpu.fault.error, PF_PROTECTION | PF_WRITE);
+}
+END_TEST
+
+/* The guest changed the entry and did not flush; the write makes the processor look again, and all is as it says then. */
+START_TEST(second_fill_replaces_the_first)
+{
+    pc.cpu.cr4 |= CR4_PGE;
+    set_pte(PAGE, PAGE | PTE_P | PTE_G);
+    fill(PAGE, ACCESS_READ);
+    set_pte(PAGE, (PAGE + 0x1000) | PTE_P | PTE_W);
+    fill(PAGE, ACCESS_WRITE);
+    ck_assert_uint_eq(host[PAGE >> 12], (PAGE + 0x1000) | THERE | WRITABLE);
+    shadow_load_cr3(&s);
+    ck_assert_uint_eq(host[PAGE >> 12], (PAGE + 0x1000) | THERE | WRITABLE);
+    set_pte(PAGE, 0);
+    shadow_load_cr3(&s);                                /* global no longer */
+    ck_assert_uint_eq(host[PAGE >> 12], 0);
 }
 END_TEST
 
@@ -257,6 +293,7 @@ START_TEST(once_global_then_local)
     flush_page(PAGE, (PAGE + 0x1000) | PTE_P | AD);
     ck_assert_uint_eq(host[PAGE >> 12], 0);             /* INVLPG drops global ones */
     fill(PAGE, ACCESS_READ);
+    ck_assert_uint_eq(s.count, 1);                      /* listed once */
     set_pte(PAGE, 0);
     shadow_load_cr3(&s);
     ck_assert_uint_eq(host[PAGE >> 12], 0);
@@ -267,12 +304,13 @@ END_TEST
 START_TEST(invlpg_of_a_large_page)
 {
     pc.cpu.cr4 |= CR4_PSE;
+    pc.mem.bytes = 4 << 20;                             /* nobody looks there */
     poke(PAGE_DIR + 4, PWU | AD | PTE_PS);
-    fill(0x420000, ACCESS_READ);
-    fill(0x4c0000, ACCESS_READ);
+    fill(0x400000, ACCESS_READ);
+    fill(0x7f0000, ACCESS_READ);
     fill(PAGE, ACCESS_READ);
     ck_assert_uint_eq(reachable(), 48);
-    shadow_flush_page(&s, 0x7ff000);
+    shadow_flush_page(&s, 0x654321);
     ck_assert_uint_eq(reachable(), 16);                 /* all but those at PAGE */
     shadow_flush_page(&s, PAGE + 0x3000);
     ck_assert_uint_eq(host[(PAGE >> 12) + 3], 0);
@@ -353,8 +391,10 @@ Suite *suite_shadow(void)
     TCase *t = shadow_case(suite, "bringing in");
 
     tcase_add_test(t, neighbours_merge);
+    tcase_add_test(t, neighbours_within_the_window);
     tcase_add_loop_test(t, neighbours_unlike, 0, COUNT_OF(unlike));
     tcase_add_test(t, read_only_until_dirty);
+    tcase_add_test(t, second_fill_replaces_the_first);
     tcase_add_test(t, paging_off_is_one_mapping);
     tcase_add_loop_test(t, low_page_moves_the_window, 0, 2);
     tcase_add_test(t, stops_with_a_sentence);
