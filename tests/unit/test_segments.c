@@ -31,6 +31,7 @@ long fake_syscall(long number, ...)
     va_end(list);
     ck_assert_uint_ge(d->entry_number, SEGMENT_FIRST);
     ck_assert_uint_lt(d->entry_number, 512);
+    ck_assert_uint_le(d->limit, 0xfffff);                /* Linux drops the rest */
     calls++;
     if (refuses) {
         errno = EINVAL;
@@ -97,12 +98,13 @@ END_TEST
 static const struct { uint32_t base, limit; unsigned attr; } unreachable[] = {
     { 0xc0000000, 0xffffffff, DATA32 }, { 0xff000000, 0xff, DATA32 }, { 0xc0000000, 0xffff, CODE32 },
     { 0, 0xfff, DATA32 | DOWN },                            /* up to 4 GiB */
-    { 0xbfff0001, 0xfff, DATA16 | DOWN }, { 0xc0000000, 0xfff, DATA16 | DOWN },
+    { 0xbfff0001, 0xfff, DATA16 | DOWN }, { 0xc0000000, 0xfff, DATA16 | DOWN }, { 0xc0010000, 0xfff, DATA16 | DOWN },
 };
 
 START_TEST(nothing_is_reachable)
 {
-    uint16_t selector = select_it(segment(unreachable[_i].base, unreachable[_i].limit, unreachable[_i].attr), 0xc0000000);
+    struct segment seg = segment(unreachable[_i].base, unreachable[_i].limit, unreachable[_i].attr);
+    uint16_t selector = select_it(seg, 0xc0000000);
     const struct user_desc *d = &ldt[selector >> 3];
 
     ck_assert_uint_eq(segments_last(&s, selector), 0);
@@ -187,6 +189,8 @@ START_TEST(found)
     ck_assert_uint_eq(seg.attr & (ATTR_PRESENT | ATTR_CODE | ATTR_WRITABLE), ATTR_PRESENT | ATTR_WRITABLE);
     seg = segments_found(&s, selector + 8);                     /* a free slot */
     ck_assert_uint_eq(seg.selector, selector + 8);
+    seg = segments_found(&s, selector & ~4);                    /* the same place in Linux's GDT */
+    ck_assert_uint_eq(seg.base, 0);
     seg = segments_found(&s, 0x0f);                             /* below all slots */
     ck_assert_uint_eq(seg.selector, 0x0f);
 }
