@@ -98,7 +98,8 @@ END_TEST
 static const struct { uint32_t base, limit; unsigned attr; } unreachable[] = {
     { 0xc0000000, 0xffffffff, DATA32 }, { 0xff000000, 0xff, DATA32 }, { 0xc0000000, 0xffff, CODE32 },
     { 0, 0xfff, DATA32 | DOWN },                            /* up to 4 GiB */
-    { 0xbfff0001, 0xfff, DATA16 | DOWN }, { 0xc0000000, 0xfff, DATA16 | DOWN }, { 0xc0010000, 0xfff, DATA16 | DOWN },
+    { 0xbfff0001, 0xfff, DATA16 | DOWN }, { 0xc0000000, 0xfff, DATA16 | DOWN },
+    { 0xc0010000, 0xfff, DATA16 | DOWN },
 };
 
 START_TEST(nothing_is_reachable)
@@ -193,6 +194,10 @@ START_TEST(found)
     ck_assert_uint_eq(seg.base, 0);
     seg = segments_found(&s, 0x0f);                             /* below all slots */
     ck_assert_uint_eq(seg.selector, 0x0f);
+    ck_assert_uint_eq(segments_last(&s, selector), 0xbfffffff - 0x5000);
+    ck_assert_uint_eq(segments_last(&s, selector & ~4), 0xffffffff);
+    ck_assert_uint_eq(segments_last(&s, 0x2b), 0xffffffff);
+    ck_assert_uint_eq(segments_last(&s, 0x0f), 0xffffffff);
 }
 END_TEST
 
