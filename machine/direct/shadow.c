@@ -95,7 +95,7 @@ static void drop_flat(struct shadow *s)
 {
     if (!s->flat)
         return;
-    munmap((void *)(uintptr_t)(s->window + WINDOW_MOVED), s->m->mem.bytes);
+    munmap((void *)(uintptr_t)(s->window + WINDOW_MOVED), s->m->mem.bytes - WINDOW_MOVED);
     s->flat = false;
 }
 
