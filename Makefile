@@ -107,6 +107,7 @@ host_obj     = $(patsubst %.c,$(B)/obj/%.o,$(filter %.c,$(1))) $(patsubst %.asm,
 MACHINE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out machine/doctor.c,$(wildcard machine/*.c)))
 DIRECT_OBJ  := $(call host_obj,$(filter-out %/offsets.c,$(wildcard machine/direct/*.c machine/direct/*.asm)))
 TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
+BT_OBJ       := $(patsubst %.c,$(B)/obj/%.o,$(wildcard binary-translation/*.c))
 
 $(B)/obj/%.o: %.c | packages
 	@mkdir -p $(@D)
@@ -127,6 +128,9 @@ $(B)/include/offsets.inc: $(B)/offsets
 $(B)/trap-emulate: $(TRAP_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+$(B)/binary-translation: $(BT_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
 $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
@@ -134,7 +138,7 @@ $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kernel under trap-and-emulate (APPEND="run=demo")
 	$(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
--include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d)
+-include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.

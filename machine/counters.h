@@ -14,7 +14,7 @@ struct counters {
     uint64_t emulated[ISA_COUNT];
     uint64_t events[256];               /* delivered to the guest, by vector */
     uint64_t pages_shadowed, pages_flushed;
-    uint64_t blocks_translated, blocks_chained, blocks_invalidated;
+    uint64_t blocks_translated, blocks_chained, blocks_invalidated, blocks_evicted;
     uint64_t hypercalls[HYPERCALLS_MAX];
     uint64_t timer_ticks_lost;          /* beyond one second of debt: see pit.h */
 };

@@ -122,6 +122,35 @@ static enum branch near_branch(const ZydisDecodedInstruction *z)
          : z->mnemonic == ZYDIS_MNEMONIC_CALL ? BRANCH_CALL : BRANCH_SHORT_OR_NEAR;
 }
 
+/* The virtual processor is a Pentium III with SSE2: what CPUID shows (emulate.c) and no more. TZCNT and LZCNT are BSF and
+ * BSR with a prefix that the Pentium ignores; what they do is the real processor's affair, as in direct execution. */
+static bool is_known(const ZydisDecodedInstruction *z)
+{
+    switch (z->mnemonic) {
+    case ZYDIS_MNEMONIC_TZCNT: case ZYDIS_MNEMONIC_LZCNT: case ZYDIS_MNEMONIC_ENDBR32: return true;
+    case ZYDIS_MNEMONIC_UD0: case ZYDIS_MNEMONIC_UD1: case ZYDIS_MNEMONIC_UD2: case ZYDIS_MNEMONIC_RSM:
+    case ZYDIS_MNEMONIC_SYSENTER: case ZYDIS_MNEMONIC_SYSEXIT: return false;
+    default: break;
+    }
+    switch (z->meta.isa_set) {
+    case ZYDIS_ISA_SET_I86: case ZYDIS_ISA_SET_I186: case ZYDIS_ISA_SET_I286REAL: case ZYDIS_ISA_SET_I286PROTECTED:
+    case ZYDIS_ISA_SET_I386: case ZYDIS_ISA_SET_I486: case ZYDIS_ISA_SET_I486REAL: case ZYDIS_ISA_SET_PENTIUMREAL:
+    case ZYDIS_ISA_SET_PPRO: case ZYDIS_ISA_SET_CMOV: case ZYDIS_ISA_SET_LAHF: case ZYDIS_ISA_SET_PAUSE:
+    case ZYDIS_ISA_SET_FAT_NOP: case ZYDIS_ISA_SET_PREFETCH_NOP: case ZYDIS_ISA_SET_SSE_PREFETCH:
+    case ZYDIS_ISA_SET_RDPMC: return true;
+    default: return false;
+    }
+}
+
+static bool uses_fpu(const ZydisDecodedInstruction *z)
+{
+    switch (z->meta.isa_set) {
+    case ZYDIS_ISA_SET_X87: case ZYDIS_ISA_SET_FCMOV: case ZYDIS_ISA_SET_FXSAVE: case ZYDIS_ISA_SET_PENTIUMMMX:
+    case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: case ZYDIS_ISA_SET_SSEMXCSR: return true;
+    default: return false;
+    }
+}
+
 enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct insn *out)
 {
     ZydisDecodedInstruction z;
@@ -141,6 +170,7 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
         .length = z.length, .wide = wide, .addrsize = z.address_width / 8, .branch = near_branch(&z),
         .opsize = z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? (wide ? 2 : 4) : (wide ? 4 : 2),
         .rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE),
+        .fpu = uses_fpu(&z), .known = is_known(&z) || uses_fpu(&z), .opcode_at = z.raw.prefix_count,
     };
     memcpy(out->bytes, bytes, z.length);
     for (int k = 0; k < z.operand_count && out->operands < INSN_OPERANDS; k++)

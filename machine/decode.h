@@ -49,6 +49,9 @@ struct insn {
     uint8_t opsize, addrsize;   /* 2 or 4 */
     bool wide;                  /* decoded as 32-bit code */
     bool rep;
+    bool known;                 /* the virtual processor has it: no extension that its CPUID does not show */
+    bool fpu;                   /* uses x87, MMX or SSE state */
+    uint8_t opcode_at;          /* so many prefixes stand before the opcode */
     uint8_t branch;             /* near transfers only */
     uint8_t operands;           /* explicit ones first, then implicit memory; others are left out */
     struct operand op[INSN_OPERANDS];

@@ -11,6 +11,12 @@ static bool in_ram(const struct memory *mem, uint32_t gpa, unsigned bytes)
     return gpa < mem->bytes && mem->bytes - gpa >= bytes;
 }
 
+static void tell_if_sealed(const struct memory *mem, uint32_t gpa, unsigned bytes)
+{
+    if (mem->sealed && mem->sealed[gpa >> 12])
+        mem->sealed_write(gpa, bytes);
+}
+
 uint32_t memory_read(const struct memory *mem, uint32_t gpa, unsigned bytes)
 {
     uint32_t value = 0;
@@ -23,8 +29,10 @@ uint32_t memory_read(const struct memory *mem, uint32_t gpa, unsigned bytes)
 
 void memory_write(struct memory *mem, uint32_t gpa, unsigned bytes, uint32_t value)
 {
-    if (in_ram(mem, gpa, bytes))
-        memcpy(mem->ram + gpa, &value, bytes);
+    if (!in_ram(mem, gpa, bytes))
+        return;
+    memcpy(mem->ram + gpa, &value, bytes);
+    tell_if_sealed(mem, gpa, bytes);
 }
 
 /* One walk for both uses. `*error` gets the page-fault error code when it returns false; entries are
@@ -97,8 +105,10 @@ bool memory_peek(const struct machine *m, uint32_t gla, unsigned access, struct 
 static void copy_piece(const struct memory *mem, uint32_t gpa, uint8_t *host, unsigned bytes, bool store)
 {
     if (store) {
-        if (in_ram(mem, gpa, bytes))
+        if (in_ram(mem, gpa, bytes)) {
             memcpy(mem->ram + gpa, host, bytes);
+            tell_if_sealed(mem, gpa, bytes);
+        }
     } else if (in_ram(mem, gpa, bytes)) {
         memcpy(host, mem->ram + gpa, bytes);
     } else {

@@ -28,6 +28,8 @@ enum { PF_PROTECTION = 1, PF_WRITE = 2, PF_USER = 4, PF_RESERVED = 8 };
 struct memory {
     uint8_t *ram;               /* guest-physical 0 */
     uint32_t bytes;
+    uint8_t *sealed;            /* by frame number: not 0 if somebody wants to know of writes; NULL: nobody */
+    void (*sealed_write)(uint32_t gpa, unsigned bytes);         /* after the write; within a page */
 };
 
 /* What a walk found: the page's frame and what may be done with it without asking the tables again. */

@@ -105,7 +105,7 @@ static bool operands_allowed(struct direct *d, bool *explained)
 }
 
 /* A near branch out of the truncated code segment: carried out here, and direct_run() sees where EIP is. */
-static bool branch(struct direct *d)
+bool direct_branch(struct direct *d)
 {
     struct machine *m = d->m;
     struct vcpu *cpu = &m->cpu;
@@ -151,7 +151,7 @@ static enum direct_exit protection(struct direct *d, enum vector vector, uint32_
     if (!operands_allowed(d, &explained))
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
     if (!explained && d->insn.branch != BRANCH_NONE) {
-        if (!branch(d))
+        if (!direct_branch(d))
             return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
         explained = true;
     }
@@ -177,6 +177,9 @@ static enum direct_exit page_fault(struct direct *d, bool *again)
         return count(d, COUNT_SHADOW_FILL, DIRECT_INTERRUPTED);
     case FILL_FAULT:
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
+    case FILL_SEALED:
+        d->sealed = (uint32_t)direct_world.cr2 - d->shadow.window;
+        return count(d, COUNT_SEALED, DIRECT_SEALED);
     default:
         return DIRECT_STOPPED;
     }

@@ -4,6 +4,7 @@
 #include <asm/prctl.h>
 #include <signal.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
@@ -20,9 +21,6 @@ const char *const direct_exit_names[] = {
     [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
     [COUNT_TIMER] = "timer", NULL,
 };
-
-/* Flags that the processor must not take from the guest: they would be ours (IF, IOPL) or fault. */
-#define FLAGS_NOT_HARDWARE (uint32_t)(FLAG_IF | FLAG_IOPL | FLAG_VM | FLAG_RF | FLAG_VIF | FLAG_VIP)
 
 /* ---- once ---------------------------------------------------------------------------------------- */
 
@@ -98,7 +96,7 @@ const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes)
 
 /* ---- entering ------------------------------------------------------------------------------------ */
 
-static void arm_timer(struct direct *d, uint64_t deadline)
+void direct_arm(struct direct *d, uint64_t deadline)
 {
     struct itimerspec at = {
         .it_value = { (time_t)(deadline / 1000000000), (long)(deadline % 1000000000) },
@@ -122,15 +120,19 @@ static uint32_t ceiling(struct direct *d)
     return WINDOW_END;
 }
 
-static void load_selectors(struct direct *d)
+void direct_select(struct direct *d)
 {
     struct vcpu *cpu = &d->m->cpu;
     uint32_t end = ceiling(d);
 
     if (d->segments.window != d->shadow.window)
         segments_reset(&d->segments, d->shadow.window);
+    else if (end == d->selected_end && memcmp(d->selected, cpu->seg, sizeof d->selected) == 0)
+        return;
     for (int i = 0; i < SEGREGS; i++)
         d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end);
+    d->selected_end = end;
+    memcpy(d->selected, cpu->seg, sizeof d->selected);
     if (d->segments.refused)
         machine_stop(d->m, EXIT_HOST, "modify_ldt refused a segment of the guest's: 16-bit ones need CONFIG_X86_16BIT");
 }
@@ -210,10 +212,10 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
     enum direct_exit exit;
     bool again;
 
-    arm_timer(d, deadline);
+    direct_arm(d, deadline);
     do {
         again = false;
-        load_selectors(d);
+        direct_select(d);
         if (m->stopped)
             return DIRECT_STOPPED;
         if (is_beyond(d)) {
@@ -221,6 +223,8 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
             continue;
         }
         load_flags(d);
+        direct_world.fpu = true;
+        direct_world.translated = false;
         for (int i = 0; i < SEGREGS; i++)
             direct_world.seg[i] = d->selector[i];
         d->entry_eip = m->cpu.eip;

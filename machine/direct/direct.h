@@ -25,12 +25,14 @@ enum direct_exit {
     DIRECT_SENSITIVE,       /* d->insn stands at the guest's EIP: emulate it */
     DIRECT_EXCEPTION,       /* the exception in m->cpu.fault: deliver it */
     DIRECT_INTERRUPTED,     /* the timer, or an interrupt shadow has ended: look at the devices */
+    DIRECT_SEALED,          /* a write to a sealed page at d->sealed, guest-linear (memory.h); only if there are any */
     DIRECT_STOPPED,         /* the machine is stopped */
 };
 
 /* What brought the guest to a halt, for the counters: names in direct_exit_names. */
 enum direct_count {
     COUNT_SENSITIVE, COUNT_SOFTWARE_INT, COUNT_EXCEPTION, COUNT_SHADOW_FILL, COUNT_TRUNCATION, COUNT_STEP, COUNT_TIMER,
+    COUNT_SEALED, COUNT_END,
 };
 extern const char *const direct_exit_names[];
 
@@ -39,7 +41,10 @@ struct direct {
     struct segments segments;
     struct shadow shadow;
     struct insn insn;
-    uint16_t selector[SEGREGS];     /* as entered with */
+    uint16_t selector[SEGREGS];     /* as entered with: for the segments `selected`, cut at `selected_end` */
+    struct segment selected[SEGREGS];
+    uint32_t selected_end;
+    uint32_t sealed;
     bool step;                      /* the trap flag is ours: run one instruction */
     bool unaligned;                 /* run one instruction without AC */
     uint32_t entry_eip;
@@ -53,6 +58,17 @@ const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes);
 
 /* Let the guest run. The timer interrupts it at `deadline` (ns of CLOCK_MONOTONIC). */
 enum direct_exit direct_run(struct direct *d, uint64_t deadline);
+
+/* The steps of direct_run(), for a VMM that enters the guest at code of its own: arm the timer; choose the hardware's
+ * selectors for the guest's segments (d->selector). */
+void direct_arm(struct direct *d, uint64_t deadline);
+void direct_select(struct direct *d);
+
+/* Carry out the near branch d->insn, which is taken, at the guest's EIP. False: the exception is in m->cpu.fault. */
+bool direct_branch(struct direct *d);
+
+/* Flags that the processor must not take from the guest: they would be ours (IF, IOPL) or fault. */
+#define FLAGS_NOT_HARDWARE (uint32_t)(FLAG_IF | FLAG_IOPL | FLAG_VM | FLAG_RF | FLAG_VIF | FLAG_VIP)
 
 /* In classify.c: why did the guest stop? `again`: nobody need know, go on. */
 enum direct_exit direct_classify(struct direct *d, bool *again);

@@ -12,11 +12,11 @@
 static bool is_expand_down(unsigned attr) { return !attr_is_code(attr) && (attr & ATTR_EXPAND_DOWN); }
 
 /* `limit` is the last valid offset, or of an expand-down segment the last invalid one. */
-static bool write_slot(unsigned slot, uint32_t base, uint32_t limit, unsigned attr)
+static bool write_slot(int slot, uint32_t base, uint32_t limit, unsigned attr)
 {
     bool pages = limit > 0xfffff;
     struct user_desc d = {
-        .entry_number = SEGMENT_FIRST + slot, .base_addr = base,
+        .entry_number = (unsigned)(SEGMENT_FIRST + slot), .base_addr = base,
         .limit = pages ? limit >> 12 : limit, .limit_in_pages = pages,
         .seg_32bit = (attr & ATTR_BIG) != 0,
         .contents = attr_is_code(attr) ? 2 : is_expand_down(attr) ? 1 : 0,
@@ -32,6 +32,14 @@ bool segments_available(void)
     const unsigned code = ATTR_PRESENT | ATTR_SEGMENT | ATTR_CODE | ATTR_READABLE | ATTR_BIG;
 
     return write_slot(0, 0, 0xfff, code);
+}
+
+bool segments_monitor(void)
+{
+    const unsigned data = ATTR_PRESENT | ATTR_SEGMENT | ATTR_WRITABLE | ATTR_BIG;
+    const unsigned code = ATTR_PRESENT | ATTR_SEGMENT | ATTR_CODE | ATTR_READABLE | ATTR_BIG;
+
+    return write_slot(-2, 0, 0xffffffff, code) && write_slot(-1, 0, 0xffffffff, data);
 }
 
 /* How much of the segment the processor may see: up to offset *last, which is below `ceiling` (granularity
@@ -75,9 +83,9 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
         slot = &s->slot[i];
         *slot = (struct segment_slot){ .segment = *seg, .ceiling = ceiling };
         if (truncate_limit(seg, base, ceiling, &slot->last))
-            s->refused |= !write_slot(i, base, is_expand_down(seg->attr) ? seg->limit : slot->last, seg->attr);
+            s->refused |= !write_slot((int)i, base, is_expand_down(seg->attr) ? seg->limit : slot->last, seg->attr);
         else        /* one byte that is never mapped: every access comes to the monitor */
-            s->refused |= !write_slot(i, WINDOW_END, slot->last = 0, seg->attr & ~(unsigned)ATTR_EXPAND_DOWN);
+            s->refused |= !write_slot((int)i, WINDOW_END, slot->last = 0, seg->attr & ~(unsigned)ATTR_EXPAND_DOWN);
     }
     slot = &s->slot[i];
     slot->used = ++s->clock;

@@ -11,7 +11,11 @@
 
 /* The end of an LDT of one page: the places below stay empty, so that a guest that has an LDT itself traps when it
  * loads from it. */
-enum { SEGMENT_SLOTS = 64, SEGMENT_FIRST = 512 - SEGMENT_SLOTS };
+enum {
+    SEGMENT_SLOTS = 64, SEGMENT_FIRST = 512 - SEGMENT_SLOTS,
+    /* selectors of the monitor's own segments, for 32-bit code of its own: base 0, limit 4 GiB */
+    SEGMENT_MONITOR_CODE = (SEGMENT_FIRST - 2) << 3 | 7, SEGMENT_MONITOR_DATA = (SEGMENT_FIRST - 1) << 3 | 7,
+};
 
 struct segment_slot {
     struct segment segment;     /* the guest's */
@@ -42,6 +46,9 @@ struct segment segments_found(const struct segments *s, uint16_t selector);
 
 /* Forget all: the window has moved. */
 void segments_reset(struct segments *s, uint32_t window);
+
+/* Make the monitor's own segments. False: Linux will not have them. */
+bool segments_monitor(void);
 
 /* Does modify_ldt give this process a 32-bit code segment? */
 bool segments_available(void);

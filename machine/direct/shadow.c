@@ -181,6 +181,47 @@ void shadow_give_up_cut(struct shadow *s)
     s->cut_known = false;
 }
 
+/* ---- sealed frames -------------------------------------------------------------------------------- */
+
+static bool is_sealed(const struct shadow *s, uint32_t gpa)
+{
+    return s->m->mem.sealed && s->m->mem.sealed[gpa >> 12];
+}
+
+static void protect(struct shadow *s, uint32_t gla, bool writable)
+{
+    mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0));
+}
+
+void shadow_seal(struct shadow *s, uint32_t frame)
+{
+    if (s->flat && frame >= WINDOW_MOVED)
+        protect(s, frame, false);
+    for (unsigned i = 0; i < s->count; i++) {
+        uint32_t spte = s->spte[s->listed[i]];
+
+        if ((spte & SPTE_MAPPED) && (spte & PAGE_MASK) == frame)
+            protect(s, s->listed[i] << 12, false);
+    }
+}
+
+void shadow_open(struct shadow *s, uint32_t gla)
+{
+    gla &= PAGE_MASK;
+    if ((s->spte[gla >> 12] & SPTE_MAPPED) || (s->flat && gla >= WINDOW_MOVED))
+        protect(s, gla, true);
+}
+
+void shadow_close(struct shadow *s, uint32_t gla)
+{
+    struct translation t;
+
+    gla &= PAGE_MASK;
+    if (memory_peek(s->m, gla, ACCESS_READ, &t) && is_sealed(s, t.gpa) &&
+        ((s->spte[gla >> 12] & SPTE_MAPPED) || (s->flat && gla >= WINDOW_MOVED)))
+        protect(s, gla, false);
+}
+
 /* ---- bringing pages in ---------------------------------------------------------------------------- */
 
 static enum fill stop(struct shadow *s, int status, const char *format, uint32_t gla, uint32_t gpa)
@@ -221,7 +262,8 @@ static bool continues(const struct shadow *s, const struct translation *t, uint3
 
     return at < window_end(s) && at >= WINDOW_MOVED && !(s->spte[at >> 12] & SPTE_MAPPED) &&
            memory_peek(s->m, at, ACCESS_READ, &next) && rights_of(&next) == rights_of(t) &&
-           next.gpa == t->gpa + (uint32_t)distance * PAGE_BYTES && next.gpa < s->m->mem.bytes;
+           next.gpa == t->gpa + (uint32_t)distance * PAGE_BYTES && next.gpa < s->m->mem.bytes &&
+           is_sealed(s, next.gpa) == is_sealed(s, t->gpa);
 }
 
 static void remember(struct shadow *s, uint32_t page, uint32_t gpa, uint32_t flags)
@@ -240,10 +282,17 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
     bool low = gla < WINDOW_MOVED;
     uint32_t first = low ? gla : WINDOW_MOVED;
 
+    if (!low && s->flat) {                              /* a page that was sealed once */
+        protect(s, gla, true);
+        return FILL_DONE;
+    }
     if (!low)
         s->flat = true;
-    if (!map(s, first, first, low ? PAGE_BYTES : s->m->mem.bytes - WINDOW_MOVED, true))
+    if (!map(s, first, first, low ? PAGE_BYTES : s->m->mem.bytes - WINDOW_MOVED, !low || !is_sealed(s, gla)))
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
+    for (uint32_t gpa = first; !low && s->m->mem.sealed && gpa < s->m->mem.bytes; gpa += PAGE_BYTES)
+        if (is_sealed(s, gpa))
+            protect(s, gpa, false);
     if (low)
         remember(s, gla >> 12, gla, PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
     return FILL_DONE;
@@ -271,6 +320,8 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     if (gla >= window_end(s))
         return stop(s, EXIT_CRASH, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla,
                     t.gpa);
+    if ((access & ACCESS_WRITE) && is_sealed(s, t.gpa))
+        return FILL_SEALED;
     if (!(s->m->cpu.cr0 & CR0_PG))
         return map_flat(s, gla);
     make_room(s);
@@ -282,7 +333,7 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     }
     first = gla - before * PAGE_BYTES;
     if (!map(s, first, t.gpa - before * PAGE_BYTES, (size_t)(before + 1 + after) * PAGE_BYTES,
-             (t.flags & PTE_W) && (t.flags & PTE_D)))
+             (t.flags & PTE_W) && (t.flags & PTE_D) && !is_sealed(s, t.gpa)))
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     for (unsigned i = 0; i <= before + after; i++)
         remember(s, (first >> 12) + i, t.gpa + (i - before) * PAGE_BYTES, rights_of(&t));

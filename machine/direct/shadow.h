@@ -31,11 +31,19 @@ struct shadow {
 /* `memfd` holds the guest's RAM of m->mem.bytes. False: out of memory. */
 bool shadow_init(struct shadow *s, struct machine *m, int memfd);
 
-enum fill { FILL_DONE, FILL_FAULT, FILL_STOPPED };
+enum fill { FILL_DONE, FILL_FAULT, FILL_STOPPED, FILL_SEALED };
 
 /* Make `gla` reachable for `access` (ACCESS_ bits), with neighbours that the guest's tables map alike.
- * FILL_FAULT: the guest's tables forbid it, the #PF is in m->cpu.fault. FILL_STOPPED: so is the machine. */
+ * FILL_FAULT: the guest's tables forbid it, the #PF is in m->cpu.fault. FILL_STOPPED: so is the machine.
+ * FILL_SEALED: it is a write to a frame that m->mem.sealed keeps read-only; nothing is mapped. */
 enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access);
+
+/* The frame has become sealed: no mapping of it stays writable. When it ceases to be, the next write brings that back. */
+void shadow_seal(struct shadow *s, uint32_t frame);
+
+/* Let writes to a page through for a while, though its frame is sealed; and no longer. */
+void shadow_open(struct shadow *s, uint32_t gla);
+void shadow_close(struct shadow *s, uint32_t gla);
 
 void shadow_flush_all(struct shadow *s);
 void shadow_load_cr3(struct shadow *s);     /* keeps what is global or unchanged */

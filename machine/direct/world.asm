@@ -2,6 +2,7 @@
 ;
 ;   direct_enter():  host registers pushed -> guest segments loaded -> iretq -> guest code at ring 3
 ;   signal_entry:    Linux's frame on the alternate stack -> guest registers to the vcpu -> direct_enter() returns
+;   direct_gate:     a far jump of code of ours        -> guest registers to the vcpu -> direct_enter() returns
 ;
 ; There is no sigreturn: the guest's next instruction is another direct_enter()'s business. Going back by
 ; iretq costs 0.3 us less. The kernel has reset FPU and SSE for the handler; the guest's lies in the frame.
@@ -14,12 +15,14 @@ bits 64
 extern direct_world
 extern world_bug
 global direct_enter
+global direct_gate
 global signal_entry
 
 SIGALRM equ 14
 HOST_CS equ 0x33
 ARCH_SET_FS equ 0x1002
 SYS_ARCH_PRCTL equ 158
+FLAGS_NOT_OURS equ 0x44000     ; AC and NT: the VMM would fault on them
 FPU_QWORDS equ 288 / 8          ; FXSAVE as far as 32-bit code can see: x87 and XMM0-7
 
 section .note.GNU-stack noalloc noexec nowrite progbits
@@ -47,6 +50,15 @@ section .text
 %%done:
 %endmacro
 
+; After modify_ldt() Linux reloads DS and ES, if their descriptors may have changed; not GS.
+%macro load_if_other 2
+        mov     eax, %1
+        cmp     ax, [direct_world + %2]
+        je      %%same
+        mov     %1, [direct_world + %2]
+%%same:
+%endmacro
+
 ; bool direct_enter(struct vcpu *cpu);
 ; Frame:  return address, rbx, rbp, r12, r13, r14, r15 <- host_rsp
 direct_enter:
@@ -65,11 +77,20 @@ enter_begin:
         cmp     byte [direct_world + WORLD_KICK], 0
         jne     enter_end
         mov     byte [direct_world + WORLD_DISPATCH], 1
+        cmp     byte [direct_world + WORLD_FPU], 0
+        je      .segments
         fxrstor [rdi + VCPU_FPU]
-        mov     es, [direct_world + WORLD_ES]
-        mov     ds, [direct_world + WORLD_DS]
+.segments:                                      ; reading a selector costs less than loading it again
+        load_if_other es, WORLD_ES
+        load_if_other ds, WORLD_DS
+        cmp     byte [direct_world + WORLD_TRANSLATED], 0
+        je      .untranslated
+        load_if_other gs, WORLD_GS              ; the monitor's own descriptor, which never changes
+        jmp     .frame
+.untranslated:
         mov     fs, [direct_world + WORLD_FS]
         mov     gs, [direct_world + WORLD_GS]
+.frame:
         movzx   eax, word [direct_world + WORLD_SS]
         push    rax                             ; ss
         mov     eax, [rdi + VCPU_ESP]
@@ -95,6 +116,35 @@ enter_begin:
         iretq
 enter_end:
         mov     eax, 1
+        jmp     leave
+
+; Here the guest's general registers are still in place; R8 to R15 are free, the stack is not ours, FS is the host's.
+; The timer's signal may come at any point: it finds 64-bit code above 4 GiB and sets the kick.
+direct_gate:
+        mov     r8, [direct_world + WORLD_VCPU]
+        mov     [r8 + VCPU_EAX], eax
+        mov     [r8 + VCPU_ECX], ecx
+        mov     [r8 + VCPU_EDX], edx
+        mov     [r8 + VCPU_EBX], ebx
+        mov     [r8 + VCPU_ESP], esp
+        mov     [r8 + VCPU_EBP], ebp
+        mov     [r8 + VCPU_ESI], esi
+        mov     [r8 + VCPU_EDI], edi
+        mov     rsp, [direct_world + WORLD_HOST_RSP]
+        pushfq
+        pop     rax
+        mov     [direct_world + WORLD_EFLAGS], eax
+        cld
+        test    eax, FLAGS_NOT_OURS
+        jz      .flags
+        push    2
+        popfq
+.flags: mov     byte [direct_world + WORLD_DISPATCH], 0
+        mov     dword [direct_world + WORLD_SIGNAL], 0
+        cmp     byte [direct_world + WORLD_FPU], 0
+        je      .out
+        fxsave  [r8 + VCPU_FPU]
+.out:   xor     eax, eax
         jmp     leave
 
 ; void signal_entry(int signal, siginfo_t *, ucontext_t *);
@@ -162,11 +212,13 @@ from_guest:
         mov     [direct_world + WORLD_TRAP], ecx
         mov     ecx, [rdx + UC_ERR]
         mov     [direct_world + WORLD_ERROR], ecx
+        cmp     byte [direct_world + WORLD_FPU], 0
+        je      .left
         mov     rsi, [rdx + UC_FPSTATE]
         lea     rdi, [rax + VCPU_FPU]
         mov     ecx, FPU_QWORDS
         rep movsq
-        mov     rsp, [direct_world + WORLD_HOST_RSP]
+.left:  mov     rsp, [direct_world + WORLD_HOST_RSP]
         xor     eax, eax
 leave:  pop     r15
         pop     r14

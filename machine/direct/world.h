@@ -22,12 +22,19 @@ struct world {
     uint8_t kick;               /* set by the timer's signal; direct_enter() then returns at once */
     uint8_t dispatch;           /* Linux's syscall user dispatch looks here: 1 while the guest runs */
     uint8_t fsgsbase;           /* WRFSBASE works; else a system call restores the thread pointer */
+    uint8_t fpu;                /* in: load the guest's FPU state; out: it was loaded, and vcpu->fpu is current again */
+    uint8_t translated;         /* in: what runs is a translator's output: FS stays the host's, no code of ours looks at it */
 };
 extern struct world direct_world __attribute__((visibility("hidden")));
 
-/* Run the guest from direct_world and `cpu` until a signal comes. True: interrupted by the timer before the
- * first instruction, nothing has changed. False: registers, FPU state and direct_world are the guest's. */
+/* Run the guest from direct_world and `cpu` until a signal comes, or until it jumps to direct_gate(). True: interrupted
+ * by the timer before the first instruction, nothing has changed. False: registers, FPU state and direct_world are the
+ * guest's; direct_world.signal is 0 after the gate. */
 bool direct_enter(struct vcpu *cpu);
+
+/* The gate: code of ours, below 4 GiB, leaves 32-bit mode by a far jump to Linux's 64-bit segment and jumps here with
+ * all of the guest's registers in place. No signal, a sixteenth of the price. Never called from C. */
+void direct_gate(void);
 
 /* Once per process: alternate stack, handlers, thread pointer. NULL, or what failed. */
 const char *world_init(void);

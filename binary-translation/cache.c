@@ -1,0 +1,361 @@
+/* See cache.h. */
+#include "cache.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "gate.h"
+#include "machine.h"
+
+enum { WRITES_MAX = 16 };        /* writes to sealed code in a frame before it is checked instead */
+
+/* ---- once ---------------------------------------------------------------------------------------- */
+
+static bool reserve(struct cache *c)
+{
+    /* In proportion to the cache: what a block of the shortest kind needs. */
+    c->blocks_max = c->exits_max = (int)(c->bytes / STUB_BYTES);
+    c->points_max = (int)c->bytes;
+    c->insns_max = c->pages_max = (int)(c->bytes / STUB_BYTES);
+    c->block = calloc((size_t)c->blocks_max, sizeof *c->block);
+    c->exit = calloc((size_t)c->exits_max, sizeof *c->exit);
+    c->point = calloc((size_t)c->points_max, sizeof *c->point);
+    c->insn = calloc((size_t)c->insns_max, sizeof *c->insn);
+    c->page = calloc((size_t)c->pages_max, sizeof *c->page);
+    c->frame_writes = calloc(c->m->mem.bytes >> 12, 1);
+    c->frame_pages = malloc((c->m->mem.bytes >> 12) * sizeof *c->frame_pages);
+    c->m->mem.sealed = calloc(c->m->mem.bytes >> 12, 1);
+    return c->block && c->exit && c->point && c->insn && c->page && c->frame_pages && c->frame_writes && c->m->mem.sealed;
+}
+
+const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow, uint32_t bytes)
+{
+    int memfd = memfd_create("code-cache", MFD_CLOEXEC);
+    size_t all = 4096 + bytes;
+
+    c->m = m;
+    c->shadow = shadow;
+    c->bytes = bytes;
+    if (memfd < 0 || ftruncate(memfd, (off_t)all) != 0 ||
+        mmap(HOLE->code, all, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, memfd, 0) != HOLE->code)
+        return "no memory for the code cache";
+    c->writable = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
+    if (c->writable == MAP_FAILED || !reserve(c))
+        return "no memory for the code cache";
+    close(memfd);
+    gate_write(c->writable);
+    memset(c->frame_pages, 0xff, (m->mem.bytes >> 12) * sizeof *c->frame_pages);
+    cache_flush(c);
+    return NULL;
+}
+
+/* ---- addresses ----------------------------------------------------------------------------------- */
+
+static uint32_t cache_begin(void) { return ADDRESS(HOLE->code) + 4096; }
+static uint32_t cache_end(const struct cache *c) { return cache_begin() + c->bytes; }
+
+uint8_t *cache_writable(const struct cache *c, uint32_t host) { return c->writable + (host - ADDRESS(HOLE->code)); }
+
+uint32_t cache_stub(const struct cache *c, const struct exit *x)
+{
+    return cache_end(c) - (uint32_t)(x - c->exit + 1) * STUB_BYTES;
+}
+
+struct exit *cache_exit_at(struct cache *c, uint32_t host)
+{
+    uint32_t number = (cache_end(c) - host - 1) / STUB_BYTES;
+
+    return host < cache_end(c) && number < (uint32_t)c->exits ? &c->exit[number] : NULL;
+}
+
+struct block *cache_block_at(struct cache *c, uint32_t host)
+{
+    int low = 0, high = c->blocks;
+
+    while (low < high) {                /* blocks stand in the order of their code */
+        int middle = (low + high) / 2;
+
+        if (host >= c->block[middle].end)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    return low < c->blocks && host >= c->block[low].landing ? &c->block[low] : NULL;
+}
+
+/* ---- contexts ------------------------------------------------------------------------------------ */
+
+static bool same_context(const struct context *a, const struct context *b)
+{
+    return a->cr3 == b->cr3 && a->step == b->step && a->cpl == b->cpl && a->iopl == b->iopl &&
+           a->stack32 == b->stack32 && memcmp(&a->cs, &b->cs, sizeof a->cs) == 0;
+}
+
+int cache_context(struct cache *c, bool step, bool by_address_space)
+{
+    const struct vcpu *cpu = &c->m->cpu;
+    struct context now = {
+        .used = true, .step = step, .cpl = (uint8_t)vcpu_cpl(cpu), .iopl = (uint8_t)vcpu_iopl(cpu), .cs = cpu->seg[CS],
+        .stack32 = cpu->seg[SS].attr & ATTR_BIG, .pages = NONE,
+        .cr3 = by_address_space && (cpu->cr0 & CR0_PG) ? cpu->cr3 : 0,
+    };
+    int i;
+
+    for (i = 0; i < CONTEXTS && c->context[i].used; i++)
+        if (same_context(&c->context[i], &now))
+            return i;
+    if (i == CONTEXTS) {
+        cache_flush(c);
+        memset(c->context, 0, sizeof c->context);
+        i = 0;
+    }
+    now.simple = !step && (cpu->seg[CS].attr & ATTR_BIG) && now.stack32 && cpu->seg[CS].limit == 0xffffffff;
+    c->context[i] = now;
+    for (int k = 0; k < TABLE_ENTRIES; k++)
+        HOLE->table[i][k] = gate_miss();
+    return i;
+}
+
+/* ---- finding blocks ------------------------------------------------------------------------------ */
+
+static int *bucket_of(struct cache *c, int context, uint32_t eip)
+{
+    return &c->bucket[((eip ^ (uint32_t)context << 29) * 2654435761u) >> 18];
+}
+
+static uint32_t *target_of(const struct block *b) { return &HOLE->table[b->context][b->eip % TABLE_ENTRIES]; }
+
+/* Is the page mapped as when its code was translated? It is then active again. */
+static bool awake(struct cache *c, struct code_page *p)
+{
+    struct translation t;
+
+    if (!p->active)
+        p->active = memory_peek(c->m, p->gla, c->context[p->context].cpl == 3 ? ACCESS_USER : 0, &t) &&
+                    (t.gpa & PAGE_MASK) == p->frame;
+    return p->active;
+}
+
+struct block *cache_find(struct cache *c, int context, uint32_t eip)
+{
+    for (int i = *bucket_of(c, context, eip); i != NONE; i = c->block[i].next_in_bucket) {
+        struct block *b = &c->block[i];
+
+        if (!b->dead && b->eip == eip && b->context == context && awake(c, &c->page[b->page[0]]) &&
+            (b->page[1] == NONE || awake(c, &c->page[b->page[1]])))
+            return b;
+    }
+    return NULL;
+}
+
+/* The code page for a block's begin or end. */
+static int page_for(struct cache *c, int context, uint32_t gla)
+{
+    struct context *x = &c->context[context];
+    struct translation t = { .gpa = gla };
+    int i;
+
+    memory_peek(c->m, gla & PAGE_MASK, x->cpl == 3 ? ACCESS_USER : 0, &t);
+    t.gpa &= PAGE_MASK;
+    for (i = x->pages; i != NONE; i = c->page[i].next_in_context)
+        if (c->page[i].gla == (gla & PAGE_MASK) && c->page[i].frame == t.gpa)
+            break;
+    if (i == NONE) {
+        i = c->pages++;
+        c->page[i] = (struct code_page){
+            .gla = gla & PAGE_MASK, .frame = t.gpa, .context = context, .blocks = NONE, .next_in_context = x->pages,
+            .next_in_frame = c->frame_pages[t.gpa >> 12],
+        };
+        x->pages = c->frame_pages[t.gpa >> 12] = i;
+    }
+    c->page[i].active = true;
+    return i;
+}
+
+void cache_enter(struct cache *c, struct block *b)
+{
+    uint32_t first = c->context[b->context].cs.base + b->eip, last = first + b->guest_bytes - 1;
+    int self = (int)(b - c->block), *bucket = bucket_of(c, b->context, b->eip);
+
+    b->next_in_bucket = *bucket;
+    *bucket = self;
+    b->page[0] = page_for(c, b->context, first);
+    if ((first ^ last) & PAGE_MASK)
+        b->page[1] = page_for(c, b->context, last);
+    for (int k = 0; k < 2 && b->page[k] != NONE; k++) {
+        struct code_page *p = &c->page[b->page[k]];
+
+        b->next_on_page[k] = p->blocks;
+        p->blocks = self;
+        if (!b->checked && !c->m->mem.sealed[p->frame >> 12]) {
+            c->m->mem.sealed[p->frame >> 12] = true;
+            shadow_seal(c->shadow, p->frame);
+        }
+    }
+    c->m->counters.blocks_translated++;
+}
+
+/* ---- linking ------------------------------------------------------------------------------------- */
+
+static void patch(struct cache *c, uint32_t field, uint32_t target)
+{
+    uint32_t relative = target - (field + 4);
+
+    memcpy(cache_writable(c, field), &relative, 4);
+}
+
+void cache_link(struct cache *c, struct exit *x, struct block *to)
+{
+    if (x->kind != EXIT_BRANCH || x->to != NONE || !x->field)
+        return;
+    patch(c, x->field, to->entry);
+    x->to = (int)(to - c->block);
+    x->next_incoming = to->incoming;
+    to->incoming = (int)(x - c->exit);
+    c->m->counters.blocks_chained++;
+}
+
+void cache_set_target(struct cache *c, struct block *b)
+{
+    (void)c;
+    *target_of(b) = b->landing;
+}
+
+static void unlink_block(struct cache *c, struct block *b)
+{
+    for (int i = b->incoming; i != NONE; i = c->exit[i].next_incoming) {
+        patch(c, c->exit[i].field, cache_stub(c, &c->exit[i]));
+        c->exit[i].to = NONE;
+    }
+    b->incoming = NONE;
+    if (b->landing != b->entry && *target_of(b) == b->landing)
+        *target_of(b) = gate_miss();
+}
+
+/* ---- throwing away ------------------------------------------------------------------------------- */
+
+static int *next_on_page(struct block *b, int page) { return &b->next_on_page[b->page[0] == page ? 0 : 1]; }
+
+void cache_flush(struct cache *c)
+{
+    for (int i = 0; i < c->blocks; i++) {
+        struct block *b = &c->block[i];
+
+        if (!b->dead) {
+            *target_of(b) = gate_miss();
+            c->m->counters.blocks_evicted++;
+        }
+    }
+    for (int i = 0; i < c->pages; i++) {
+        c->m->mem.sealed[c->page[i].frame >> 12] = false;
+        c->frame_pages[c->page[i].frame >> 12] = NONE;
+    }
+    for (int i = 0; i < CONTEXTS; i++)
+        c->context[i].pages = NONE;
+    memset(c->frame_writes, 0, c->m->mem.bytes >> 12);
+    memset(c->bucket, 0xff, sizeof c->bucket);
+    c->blocks = c->exits = c->points = c->insns = c->pages = 0;
+    c->next = cache_begin();
+    c->stubs = cache_end(c);
+    c->generation++;
+}
+
+/* A page of a context: does the guest still map it to the same frame? */
+static void look_again(struct cache *c, struct code_page *p)
+{
+    bool was = p->active;
+
+    p->active = false;
+    if (!was || awake(c, p))
+        return;
+    for (int i = p->blocks; i != NONE; i = *next_on_page(&c->block[i], (int)(p - c->page)))
+        unlink_block(c, &c->block[i]);
+}
+
+static bool is_current(const struct cache *c, const struct context *x)
+{
+    return x->used && (x->cr3 == 0 || x->cr3 == c->m->cpu.cr3);
+}
+
+void cache_pages_changed(struct cache *c, bool globals_too)
+{
+    struct translation t;
+
+    for (int i = 0; i < CONTEXTS; i++)
+        for (int k = is_current(c, &c->context[i]) ? c->context[i].pages : NONE; k != NONE; k = c->page[k].next_in_context)
+            if (globals_too || !memory_peek(c->m, c->page[k].gla, ACCESS_READ, &t) || !(t.flags & PTE_G))
+                look_again(c, &c->page[k]);
+}
+
+void cache_page_changed(struct cache *c, uint32_t gla)
+{
+    for (int i = 0; i < CONTEXTS; i++)
+        for (int k = is_current(c, &c->context[i]) ? c->context[i].pages : NONE; k != NONE; k = c->page[k].next_in_context)
+            if (c->page[k].gla == (gla & PAGE_MASK))
+                look_again(c, &c->page[k]);
+}
+
+/* Guest-physical bytes of a block in one of its pages: [*first, *end). */
+static void bytes_in(const struct cache *c, const struct block *b, int page, uint32_t *first, uint32_t *end)
+{
+    const struct code_page *p = &c->page[page];
+    uint32_t gla = c->context[b->context].cs.base + b->eip;
+
+    *first = gla - p->gla < PAGE_BYTES ? p->frame + (gla - p->gla) : p->frame;
+    *end = gla + b->guest_bytes - p->gla <= PAGE_BYTES ? p->frame + (gla + b->guest_bytes - p->gla)
+                                                       : p->frame + PAGE_BYTES;
+}
+
+bool cache_is_checked(const struct cache *c, uint32_t gla)
+{
+    struct translation t;
+
+    return memory_peek(c->m, gla, ACCESS_READ, &t) && t.gpa < c->m->mem.bytes && c->frame_writes[t.gpa >> 12] >= WRITES_MAX;
+}
+
+void cache_kill(struct cache *c, struct block *b)
+{
+    unlink_block(c, b);
+    b->dead = true;
+    c->m->counters.blocks_invalidated++;
+}
+
+/* Take the blocks out of a page's list that have bytes in [gpa, end). Is any sealed one left? */
+static bool prune(struct cache *c, int page, uint32_t gpa, uint32_t end)
+{
+    bool left = false;
+
+    for (int *link = &c->page[page].blocks; *link != NONE;) {
+        struct block *b = &c->block[*link];
+        uint32_t from, to;
+
+        bytes_in(c, b, page, &from, &to);
+        if (!b->dead && gpa < to && end > from)
+            cache_kill(c, b);
+        left |= !b->dead && !b->checked;
+        if (b->dead)
+            *link = *next_on_page(b, page);
+        else
+            link = next_on_page(b, page);
+    }
+    return left;
+}
+
+void cache_written(struct cache *c, uint32_t gpa, uint32_t bytes)
+{
+    uint32_t frame = gpa >> 12;
+    bool left = false;
+
+    if (++c->frame_writes[frame] >= WRITES_MAX) {       /* from now on its blocks check themselves */
+        c->frame_writes[frame] = WRITES_MAX;
+        gpa &= PAGE_MASK;
+        bytes = PAGE_BYTES;
+    }
+    for (int k = c->frame_pages[frame]; k != NONE; k = c->page[k].next_in_frame)
+        left |= prune(c, k, gpa, gpa + bytes);
+    if (!left) {
+        c->m->mem.sealed[frame] = false;
+    }
+}

@@ -1,0 +1,89 @@
+/* VMM 2: binary translation. The guest's kernel never runs as it is: a translator copies it into a code cache, block by
+ * block, and on the way replaces what ring 3 would get wrong. User code runs directly, or is translated as well with
+ * --translate=all. The same unmodified image that trap-emulate gets wrong is right here, and most sensitive
+ * instructions do not even leave the cache. Read next: translate.c, cache.h, translator.h. */
+#include <stdio.h>
+#include <sys/mman.h>
+
+#include "emulate.h"
+#include "event.h"
+#include "hole.h"
+#include "status.h"
+#include "translator.h"
+#include "vm.h"
+
+/* Code that asks for no emulation in ring 3 may run directly: user code with interrupts on and no rights to ports. */
+static bool runs_directly(const struct translator *t)
+{
+    const struct vcpu *cpu = &t->m->cpu;
+
+    return !t->user_too && !t->open && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF);
+}
+
+static void run(struct vm *vm, struct translator *t)
+{
+    struct machine *m = &vm->machine;
+    uint64_t deadline;
+
+    while (vm_continues(vm)) {
+        event_interrupts(m);
+        if (m->cpu.halted) {
+            vm_idle(vm);
+            continue;
+        }
+        deadline = vm_deadline(vm);
+        switch (runs_directly(t) ? direct_run(t->direct, deadline) : translator_run(t, deadline)) {
+        case DIRECT_SENSITIVE:
+            vm_trace(vm, "emulate", true);
+            if (!emulate(m, &t->direct->insn))
+                event_exception(m);
+            break;
+        case DIRECT_EXCEPTION:
+            vm_trace(vm, "exception", false);
+            event_exception(m);
+            break;
+        case DIRECT_INTERRUPTED:
+            vm_tick(vm);
+            break;
+        case DIRECT_SEALED:
+            translator_write(t);
+            break;
+        case DIRECT_STOPPED:
+            break;
+        }
+    }
+}
+
+/* The virtual PC lies where translated code reaches it. */
+static struct vm *map_hole(void)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+
+    return mmap(HOLE, sizeof *HOLE, PROT_READ | PROT_WRITE, flags, -1, 0) == HOLE ? &HOLE->vm : NULL;
+}
+
+int main(int argc, char **argv)
+{
+    static struct vm none = { .name = "binary-translation" };
+    static struct direct direct;
+    static struct translator translator;
+    struct vm *vm = map_hole();
+    const char *why;
+    int status;
+
+    if (!vm)
+        return vm_fail(&none, EXIT_HOST, "the top of the process's first 4 GiB is in use");
+    vm->name = none.name;
+    status = cli_parse(&vm->options, argc, argv, vm->name, "a VMM that translates the guest's kernel");
+    if (status >= 0)
+        return status;
+    why = direct_init(&direct, &vm->machine, vm->options.mib << 20);
+    if (!why)
+        why = translator_init(&translator, &direct, CACHE_BYTES_DEFAULT);
+    if (why)
+        return vm_fail(vm, EXIT_HOST, why);
+    if (!vm_load(vm))
+        return EXIT_USAGE;
+    run(vm, &translator);
+    return vm_finish(vm);
+}

@@ -1,0 +1,224 @@
+/* The inline sequences. They work on the guest's state in struct vcpu itself, which lies in the hole. While translated
+ * code runs, cpu.eflags holds only what the processor's flags do not: IF, IOPL, VIF, VIP; the rest is zero. Most keep the
+ * processor's flags by using none of the instructions that change them: MOV, LEA, MOVZX, JECXZ.
+ *
+ * A sequence borrows registers by storing them to their slots. Until its last instruction nothing that the guest can
+ * see has changed, so that a point which takes the registers back undoes it; where that is not so, it says how. */
+#include "sequences.h"
+
+#include "machine.h"
+
+#define CPU (HOLE->vm.machine.cpu)
+
+enum { FLAGS_HIGH = 1 };        /* byte of EFLAGS that has TF, IF, DF, OF, IOPL, NT */
+
+static uint32_t slot_of(unsigned reg)
+{
+    return reg == EAX ? ADDRESS(HOLE->slots.eax) : reg == ECX ? ADDRESS(HOLE->slots.ecx) : ADDRESS(HOLE->slots.edx);
+}
+
+static unsigned point_of(unsigned reg) { return reg == EAX ? POINT_EAX : reg == ECX ? POINT_ECX : POINT_EDX; }
+
+static void borrow(struct unit *u, unsigned reg, uint32_t eip)
+{
+    emit_store(&u->e, slot_of(reg), reg);
+    unit_point(u, eip, point_of(reg), 0);
+}
+
+static void give_back(struct unit *u, unsigned reg) { emit_load(&u->e, reg, slot_of(reg)); }
+
+/* ---- IF ------------------------------------------------------------------------------------------ */
+
+static uint32_t flags_high(void) { return ADDRESS(CPU.eflags) + FLAGS_HIGH; }
+
+static unsigned high_byte(const struct unit *u, bool interrupts)
+{
+    return (u->context->iopl << FLAG_IOPL_SHIFT | (interrupts ? FLAG_IF : 0)) >> 8;
+}
+
+static void emit_cli(struct unit *u, const struct item *item)
+{
+    (void)item;
+    emit_store8_imm(&u->e, flags_high(), high_byte(u, false));
+}
+
+/* With an interrupt waiting, the emulator's STI: it knows of the shadow. */
+static void emit_sti(struct unit *u, const struct item *item)
+{
+    enum { SLOW_BYTES = 12 };
+
+    borrow(u, ECX, item->eip);
+    emit_load(&u->e, ECX, ADDRESS(HOLE->slots.interrupt));
+    emit_jecxz(&u->e, SLOW_BYTES);
+    give_back(u, ECX);                                          /* 7 bytes */
+    unit_leave(u, EXIT_CALL, item, item->eip);                  /* 5 bytes */
+    emit_store8_imm(&u->e, flags_high(), high_byte(u, true));
+    unit_point(u, item->eip + item->insn.length, POINT_ECX | POINT_STI, 0);
+    give_back(u, ECX);
+}
+
+/* ---- PUSHF, POPF --------------------------------------------------------------------------------- */
+
+/* The processor pushes IF = 1 and IOPL = 0; the guest's differ by cpu.eflags - IF, and no bit carries into another. */
+static void emit_pushf(struct unit *u, const struct item *item)
+{
+    struct emitter *e = &u->e;
+
+    emit_store(e, slot_of(ECX), ECX);
+    emit_store(e, slot_of(EDX), EDX);
+    emit1(e, 0x9c);                                             /* pushfd */
+    unit_point(u, item->eip, POINT_ECX | POINT_EDX, 4);
+    emit_load_top(e, ECX);
+    emit_load(e, EDX, ADDRESS(CPU.eflags));
+    emit1(e, 0x8d), emit1(e, 0x8c), emit1(e, 0x11), emit4(e, -(uint32_t)FLAG_IF);    /* lea ecx, [ecx + edx - IF] */
+    emit_store_top(e, ECX);
+    give_back(u, ECX);
+    give_back(u, EDX);
+}
+
+/* POPFD takes 20 cycles, SAHF one. It has all that is needed if OF and DF are 0 and nothing above bit 9 is asked for; what
+ * must not be set for that is in slots.popf_slow, together with IF while an interrupt waits. Flags are lost from the
+ * TEST on: the way back is to carry the instruction out. In ring 3 IF keeps its value. */
+static void emit_popf(struct unit *u, const struct item *item)
+{
+    struct emitter *e = &u->e;
+    bool interrupts = u->context->cpl <= u->context->iopl;
+    uint32_t slow;
+
+    emit_store(e, slot_of(EAX), EAX);
+    emit_load_top(e, EAX);
+    unit_point(u, item->eip, POINT_EAX | POINT_FORWARD, 0);
+    emit1(e, 0x83), emit1(e, 0xc8), emit1(e, FLAG_ONE);         /* or eax, 2: never 0 */
+    emit1(e, PREFIX_CS), emit1(e, 0x85), emit_absolute(e, EAX, ADDRESS(HOLE->slots.popf_slow));   /* test eax, slow */
+    slow = emit_jcc(e, JCC_Z, 0);                               /* over the next two */
+    give_back(u, EAX);
+    unit_leave(u, EXIT_CALL, item, item->eip);
+    memcpy(cache_writable(u->cache, slow), &(uint32_t){ e->address - (slow + 4) }, 4);
+    if (interrupts)
+        emit_store8(e, flags_high(), 4);                        /* AH */
+    emit1(e, 0x88), emit1(e, 0xc4);                             /* mov ah, al */
+    emit1(e, 0x9e);                                             /* sahf */
+    emit1(e, 0xfc);                                             /* cld */
+    give_back(u, EAX);
+    emit_add(e, ESP, 4);
+}
+
+/* ---- selectors, descriptor-table and control registers ------------------------------------------- */
+
+/* A register that the operand does not use. */
+static unsigned spare(const struct operand *op)
+{
+    unsigned reg = ECX;
+
+    while (op->base == reg || op->index == reg)
+        reg = reg == ECX ? EDX : EAX;
+    return reg;
+}
+
+/* Store 16 bits (a selector, CR0's lower half) or, to a register of 32 bits, all of it. */
+static void emit_store_word(struct unit *u, const struct item *item, uint32_t from, bool whole)
+{
+    const struct operand *op = &item->insn.op[0];
+    unsigned reg = op->kind == OPERAND_REG ? op->reg : spare(op);
+
+    if (op->kind == OPERAND_REG) {
+        if (item->insn.opsize == 2)
+            emit1(&u->e, PREFIX_OPSIZE);
+        if (item->insn.opsize == 2 || whole)
+            emit_load(&u->e, reg, from);
+        else
+            emit_load16(&u->e, reg, from);
+        return;
+    }
+    borrow(u, reg, item->eip);
+    emit_load16(&u->e, reg, from);
+    emit_memory(&u->e, PREFIX_OPSIZE, 0x89, reg, op, 0);        /* mov [operand], reg16 */
+    unit_point(u, item->eip + item->insn.length, point_of(reg), 0);
+    give_back(u, reg);
+}
+
+static void emit_mov_from_seg(struct unit *u, const struct item *item)
+{
+    emit_store_word(u, item, ADDRESS(CPU.seg[item->insn.op[1].reg].selector), false);
+}
+
+/* Two bytes are written, four are taken: Intel SDM vol. 2B, PUSH. */
+static void emit_push_seg(struct unit *u, const struct item *item)
+{
+    struct emitter *e = &u->e;
+
+    borrow(u, ECX, item->eip);
+    emit_load16(e, ECX, ADDRESS(CPU.seg[item->insn.op[0].reg].selector));
+    emit1(e, PREFIX_OPSIZE), emit1(e, 0x89), emit1(e, 0x4c), emit1(e, 0x24), emit1(e, 0xfc);    /* mov [esp - 4], cx */
+    emit_add(e, ESP, -4u);
+    unit_point(u, item->eip + item->insn.length, POINT_ECX, 0);
+    give_back(u, ECX);
+}
+
+static void emit_store_table(struct unit *u, const struct item *item)
+{
+    const struct table_register *from = item->insn.isa == ISA_SGDT ? &CPU.gdtr : &CPU.idtr;
+    const struct operand *op = &item->insn.op[0];
+    unsigned reg = spare(op);
+
+    borrow(u, reg, item->eip);
+    emit_load16(&u->e, reg, ADDRESS(from->limit));
+    emit_memory(&u->e, PREFIX_OPSIZE, 0x89, reg, op, 0);
+    emit_load(&u->e, reg, ADDRESS(from->base));
+    emit_memory(&u->e, 0, 0x89, reg, op, 2);
+    unit_point(u, item->eip + item->insn.length, point_of(reg), 0);
+    give_back(u, reg);
+}
+
+static void emit_mov_from_cr(struct unit *u, const struct item *item)
+{
+    static const uint32_t *const place[] = { &CPU.cr0, NULL, &CPU.cr2, &CPU.cr3, &CPU.cr4 };
+
+    emit_load(&u->e, item->insn.op[0].reg, ADDRESS(*place[item->insn.op[1].reg]));
+}
+
+/* ---- all together -------------------------------------------------------------------------------- */
+
+static bool plain_memory(const struct insn *insn)
+{
+    const struct operand *op = &insn->op[0];
+
+    return insn->addrsize == 4 && (op->seg == DS || op->seg == ES || op->seg == SS);
+}
+
+bool sequence_exists(const struct unit *u, const struct insn *insn)
+{
+    const struct context *x = u->context;
+    bool to_memory = insn->op[0].kind == OPERAND_MEM;
+    unsigned cr = insn->op[1].reg;
+
+    if (!x->simple)
+        return false;
+    switch (insn->isa) {
+    case ISA_CLI: case ISA_STI: return x->cpl <= x->iopl;
+    case ISA_PUSHFD: return true;
+    case ISA_POPFD: return x->iopl == 0;
+    case ISA_PUSH_SEG: return insn->opsize == 4;
+    case ISA_MOV_FROM_SEG: case ISA_SLDT: case ISA_STR: case ISA_SMSW: return !to_memory || plain_memory(insn);
+    case ISA_SGDT: case ISA_SIDT: return insn->opsize == 4 && plain_memory(insn);
+    case ISA_MOV_FROM_CR: return x->cpl == 0 && (cr == 0 || (cr >= 2 && cr <= 4));
+    default: return false;
+    }
+}
+
+void sequence_emit(struct unit *u, const struct item *item)
+{
+    switch (item->insn.isa) {
+    case ISA_CLI: emit_cli(u, item); break;
+    case ISA_STI: emit_sti(u, item); break;
+    case ISA_PUSHFD: emit_pushf(u, item); break;
+    case ISA_POPFD: emit_popf(u, item); break;
+    case ISA_PUSH_SEG: emit_push_seg(u, item); break;
+    case ISA_MOV_FROM_SEG: emit_mov_from_seg(u, item); break;
+    case ISA_SLDT: emit_store_word(u, item, ADDRESS(CPU.ldtr.selector), false); break;
+    case ISA_STR: emit_store_word(u, item, ADDRESS(CPU.tr.selector), false); break;
+    case ISA_SMSW: emit_store_word(u, item, ADDRESS(CPU.cr0), true); break;
+    case ISA_SGDT: case ISA_SIDT: emit_store_table(u, item); break;
+    default: emit_mov_from_cr(u, item); break;
+    }
+}

@@ -1,0 +1,18 @@
+/* From guest code to a block of the cache. Read next: translate.c, which explains the passes. */
+#ifndef TRANSLATE_H
+#define TRANSLATE_H
+
+#include "cache.h"
+#include "decode.h"
+
+enum { BLOCK_INSTRUCTIONS = 24, BLOCK_HOST_BYTES = 4096 };
+
+/* Translate the block at the guest's CS:EIP for `context`, which must be the present one. `landing`: indirect branches are to
+ * reach it. NULL: its first instruction cannot be fetched or decoded; the exception is in m->cpu.fault. May flush. */
+struct block *translate(struct cache *c, int context, bool landing);
+
+/* Where in its sequence was the guest when it stopped at `host`, an address in `b`? Sets registers and EIP of m->cpu
+ * to the guest's; *forward: the instruction at EIP must be emulated before anything else, its flags are lost. */
+void translate_back(struct cache *c, const struct block *b, uint32_t host, bool *forward);
+
+#endif

@@ -1,0 +1,354 @@
+/* See translator.h. */
+#include "translator.h"
+
+#include <signal.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "direct/world.h"
+#include "emulate.h"
+#include "event.h"
+#include "gate.h"
+#include "machine.h"
+#include "status.h"
+#include "translate.h"
+
+static const char *const exit_names[] = {
+    [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
+    [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
+    [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed-write", [COUNT_CALL] = "gate-call", [COUNT_LINK] = "gate-link",
+    [COUNT_LOOKUP] = "gate-lookup", [COUNT_NEAR] = "gate-branch", [COUNT_FPU] = "gate-fpu",
+    [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", NULL,
+};
+
+/* ---- once ---------------------------------------------------------------------------------------- */
+
+/* The one virtual machine of this process: hooks have no argument to find it by. */
+static struct translator *the_translator;
+
+static void sealed_write(uint32_t gpa, unsigned bytes) { cache_written(&the_translator->cache, gpa, bytes); }
+
+/* The translator's view of the guest's page tables follows the shadow's. */
+static void flush_all(struct machine *m)
+{
+    (void)m;
+    shadow_flush_all(&the_translator->direct->shadow);
+    cache_pages_changed(&the_translator->cache, true);
+}
+
+static void load_cr3(struct machine *m)
+{
+    (void)m;
+    shadow_load_cr3(&the_translator->direct->shadow);
+    cache_pages_changed(&the_translator->cache, false);
+}
+
+static void flush_page(struct machine *m, uint32_t gla)
+{
+    (void)m;
+    shadow_flush_page(&the_translator->direct->shadow, gla);
+    cache_page_changed(&the_translator->cache, gla);
+}
+
+const char *translator_init(struct translator *t, struct direct *d, uint32_t bytes)
+{
+    struct machine *m = d->m;
+
+    t->m = m;
+    t->direct = d;
+    the_translator = t;
+    m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
+    m->mem.sealed_write = sealed_write;
+    m->counters.exit_names = exit_names;
+    if (!segments_monitor())
+        return "modify_ldt gives no segment of 4 GiB";
+    HOLE->slots.selector[SELECTOR_OURS] = SEGMENT_MONITOR_DATA;
+    return cache_init(&t->cache, m, &d->shadow, bytes);
+}
+
+/* ---- entering ------------------------------------------------------------------------------------ */
+
+/* One instruction alone: single-stepped, in an interrupt shadow that holds something back, or with a sealed page open. */
+static bool must_step(const struct translator *t)
+{
+    const struct vcpu *cpu = &t->m->cpu;
+
+    return (cpu->eflags & FLAG_TF) || t->open || (cpu->shadow != SHADOW_NONE && event_waiting(t->m));
+}
+
+static void load_slots(struct translator *t)
+{
+    struct vcpu *cpu = &t->m->cpu;
+    struct slots *slots = &HOLE->slots;
+    bool waits = bus_intr(&t->m->bus);
+    const uint32_t allowed = FLAG_CF | FLAG_ONE | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | (waits ? 0 : FLAG_IF) |
+                             1 << 3 | 1 << 5;
+
+    memcpy(slots->selector, t->direct->selector, sizeof t->direct->selector);
+    slots->interrupt = waits;
+    slots->popf_slow = cpu->eflags & (FLAG_AC | FLAG_ID | FLAG_NT) ? ~0u : ~allowed;
+    slots->fpu_absent = !t->want_fpu;
+}
+
+static void load_world(struct translator *t, const struct block *b)
+{
+    struct vcpu *cpu = &t->m->cpu;
+
+    memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
+    direct_world.seg[CS] = SEGMENT_MONITOR_CODE;
+    direct_world.seg[GS] = SEGMENT_MONITOR_DATA;
+    direct_world.eflags = (cpu->eflags & ~(FLAGS_NOT_HARDWARE | FLAG_TF)) | FLAG_IF | FLAG_ONE;
+    direct_world.fpu = t->want_fpu;
+    direct_world.translated = true;
+    t->direct->entry_eip = cpu->eip;
+    cpu->eflags &= FLAGS_NOT_HARDWARE | FLAG_TF;        /* what sequences count on */
+    cpu->eip = b->entry;
+}
+
+/* ---- leaving ------------------------------------------------------------------------------------- */
+
+static enum direct_exit count(struct translator *t, enum translator_count what, enum direct_exit exit)
+{
+    t->m->counters.exits[what]++;
+    return exit;
+}
+
+static void take_flags(struct translator *t)
+{
+    const uint32_t ours = FLAGS_NOT_HARDWARE | FLAG_TF;
+
+    t->m->cpu.eflags = (t->m->cpu.eflags & ours & ~(uint32_t)FLAG_RF) | (direct_world.eflags & ~ours) | FLAG_ONE;
+}
+
+/* A block of one instruction has ended: what single-stepping asks for. */
+static enum direct_exit stepped(struct translator *t)
+{
+    struct vcpu *cpu = &t->m->cpu;
+
+    cpu->shadow = SHADOW_NONE;
+    if (!(cpu->eflags & FLAG_TF))
+        return DIRECT_INTERRUPTED;
+    cpu->dr[6] |= 1 << 14;                              /* BS */
+    vcpu_raise(cpu, VEC_DB);
+    return DIRECT_EXCEPTION;
+}
+
+/* Find or make the block that an exit leads to, and make the way there shorter. */
+static void shorten(struct translator *t, struct exit *x, int context)
+{
+    struct cache *c = &t->cache;
+    struct block *b = cache_find(c, context, t->m->cpu.eip);
+    unsigned generation = c->generation;
+
+    if (!b || (!x && b->landing == b->entry)) {
+        if (b)
+            cache_kill(c, b);                           /* it comes back with a landing */
+        b = translate(c, context, !x);
+    }
+    if (!b)
+        return;                                         /* the next look will find the exception */
+    if (!x)
+        cache_set_target(c, b);
+    else if (generation == c->generation)
+        cache_link(c, x, b);
+}
+
+static enum direct_exit branch(struct translator *t, struct exit *x, int context, bool *again)
+{
+    struct vcpu *cpu = &t->m->cpu;
+
+    cpu->shadow = SHADOW_NONE;
+    if (t->cache.context[context].step)
+        return count(t, (enum translator_count)COUNT_STEP, stepped(t));
+    *again = true;
+    shorten(t, x, context);
+    return count(t, x ? COUNT_LINK : COUNT_LOOKUP, DIRECT_INTERRUPTED);
+}
+
+static enum direct_exit near_branch(struct translator *t, bool *again)
+{
+    if (!direct_branch(t->direct))
+        return count(t, COUNT_NEAR, DIRECT_EXCEPTION);
+    *again = !must_step(t);
+    return count(t, COUNT_NEAR, *again ? DIRECT_INTERRUPTED : stepped(t));
+}
+
+/* #NM, or let the guest's state into the FPU (Intel SDM vol. 3A table 2-2, AMD APM vol. 2 table 8-6). */
+static enum direct_exit want_fpu(struct translator *t, bool *again)
+{
+    struct vcpu *cpu = &t->m->cpu;
+
+    count(t, COUNT_FPU, DIRECT_INTERRUPTED);
+    if (cpu->cr0 & (CR0_TS | CR0_EM)) {
+        vcpu_raise(cpu, VEC_NM);
+        return DIRECT_EXCEPTION;
+    }
+    *again = t->want_fpu = true;
+    return DIRECT_INTERRUPTED;
+}
+
+static enum direct_exit changed(struct translator *t, struct exit *x, bool *again)
+{
+    cache_kill(&t->cache, &t->cache.block[x->block]);
+    *again = true;
+    return count(t, COUNT_CHANGED, DIRECT_INTERRUPTED);
+}
+
+static enum direct_exit take_exit(struct translator *t, int number, int context, bool *again)
+{
+    struct vcpu *cpu = &t->m->cpu;
+    struct exit *x = number == EXIT_MISS ? NULL : &t->cache.exit[number];
+
+    cpu->eip = x ? x->eip : HOLE->slots.target;
+    if (cpu->eip != t->direct->entry_eip)
+        cpu->shadow = SHADOW_NONE;
+    if (!x || x->kind == EXIT_FPU || x->kind == EXIT_CHANGED)
+        cpu->gpr[ECX] = HOLE->slots.ecx;
+    if (!x || x->kind == EXIT_BRANCH)
+        return branch(t, x, context, again);
+    if (x->insn != NONE)
+        t->direct->insn = t->cache.insn[x->insn];
+    switch (x->kind) {
+    case EXIT_CALL: return count(t, COUNT_CALL, DIRECT_SENSITIVE);
+    case EXIT_NEAR: return near_branch(t, again);
+    case EXIT_FPU: return want_fpu(t, again);
+    case EXIT_CHANGED: return changed(t, x, again);
+    default:
+        vcpu_raise(cpu, VEC_UD);
+        return count(t, COUNT_UNDEFINED, DIRECT_EXCEPTION);
+    }
+}
+
+/* A signal stopped the guest in the middle of translated code. */
+static enum direct_exit take_signal(struct translator *t, int context, bool *again)
+{
+    struct vcpu *cpu = &t->m->cpu;
+    struct cache *c = &t->cache;
+    uint32_t host = cpu->eip;
+    const struct block *b = cache_block_at(c, host);
+    struct exit *x = cache_exit_at(c, host);
+    bool forward;
+
+    if (b) {
+        translate_back(c, b, host, &forward);
+        if (forward && (!decode_at_eip(t->m, &t->direct->insn) || !emulate(t->m, &t->direct->insn)))
+            machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
+        memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
+        return direct_classify(t->direct, again);
+    }
+    if (direct_world.signal == SIGALRM && (x || gate_contains(host))) {
+        direct_world.kick = true;                       /* seen to at the next entry */
+        return take_exit(t, x ? (int)(x - c->exit) : gate_exit(host, HOLE->slots.exit), context, again);
+    }
+    machine_stop(t->m, EXIT_BUG, "a fault in the translator's own code");
+    return DIRECT_STOPPED;
+}
+
+/* ---- code that is written to --------------------------------------------------------------------- */
+
+static void forget(struct translator *t, uint32_t gla, unsigned bytes)
+{
+    struct translation tr;
+
+    if (memory_peek(t->m, gla, ACCESS_READ, &tr) && tr.gpa < t->m->mem.bytes && t->m->mem.sealed[tr.gpa >> 12])
+        cache_written(&t->cache, tr.gpa, bytes);
+}
+
+/* What the instruction at EIP writes in the page of d->sealed; all of the page if it repeats. */
+static void forget_operands(struct translator *t)
+{
+    struct direct *d = t->direct;
+    struct vcpu *cpu = &t->m->cpu;
+    uint32_t page = d->sealed & PAGE_MASK;
+    bool found = false;
+
+    for (int i = 0; i < d->insn.operands && !d->insn.rep; i++) {
+        const struct operand *op = &d->insn.op[i];
+        uint32_t first = cpu->seg[op->seg % SEGREGS].base + operand_offset(cpu, &d->insn, op), end = first + op->bytes;
+
+        if (op->kind != OPERAND_MEM || !op->written || op->bytes == 0 || op->bytes > 16 || end - page > PAGE_BYTES + 16)
+            continue;
+        first = first - page < PAGE_BYTES ? first : page;
+        end = end - page <= PAGE_BYTES ? end : page + PAGE_BYTES;
+        if (first < end) {
+            forget(t, first, end - first);
+            found = true;
+        }
+    }
+    if (!found)
+        forget(t, page, PAGE_BYTES);
+}
+
+bool translator_write(struct translator *t)
+{
+    struct direct *d = t->direct;
+    uint32_t gla = d->sealed & PAGE_MASK;
+    struct translation tr;
+
+    if (decode_at_eip(t->m, &d->insn))
+        forget_operands(t);
+    if (!memory_peek(t->m, gla, ACCESS_READ, &tr) || tr.gpa >= t->m->mem.bytes || !t->m->mem.sealed[tr.gpa >> 12])
+        return true;                                    /* nothing is left there: an ordinary write */
+    if (shadow_fill(&d->shadow, gla, ACCESS_READ) == FILL_STOPPED)
+        return false;
+    shadow_open(&d->shadow, gla);
+    t->opened[t->opened_count++ % 4] = gla;
+    t->open = true;
+    return true;
+}
+
+static void close_pages(struct translator *t)
+{
+    for (unsigned i = 0; i < t->opened_count && i < 4; i++)
+        shadow_close(&t->direct->shadow, t->opened[i]);
+    t->opened_count = 0;
+    t->open = false;
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+static enum direct_exit run_once(struct translator *t, bool *again)
+{
+    struct cache *c = &t->cache;
+    bool user = vcpu_cpl(&t->m->cpu) == 3, open = t->open;
+    int context = cache_context(c, must_step(t), t->user_too && user);
+    struct block *b = cache_find(c, context, t->m->cpu.eip);
+    enum direct_exit exit;
+
+    if (!b && !(b = translate(c, context, false)))
+        return count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
+    load_slots(t);
+    load_world(t, b);
+    if (direct_enter(&t->m->cpu)) {
+        t->m->cpu.eip = t->direct->entry_eip;
+        direct_world.signal = SIGALRM;
+        take_flags(t);
+        return direct_classify(t->direct, again);
+    }
+    take_flags(t);
+    t->want_fpu = false;
+    exit = direct_world.signal ? take_signal(t, context, again) : take_exit(t, (int)HOLE->slots.exit, context, again);
+    if (exit == DIRECT_SEALED) {
+        *again = translator_write(t);
+        exit = DIRECT_STOPPED;
+    } else if (open && !*again) {
+        close_pages(t);
+    }
+    return exit;
+}
+
+enum direct_exit translator_run(struct translator *t, uint64_t deadline)
+{
+    enum direct_exit exit;
+    bool again;
+
+    direct_arm(t->direct, deadline);
+    do {
+        again = false;
+        direct_select(t->direct);
+        if (t->m->stopped)
+            return DIRECT_STOPPED;
+        exit = run_once(t, &again);
+    } while (again && !t->m->stopped);
+    return t->m->stopped ? DIRECT_STOPPED : exit;
+}

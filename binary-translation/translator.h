@@ -1,0 +1,35 @@
+/* Running guest code through the translator. translator_run() has the shape of direct_run(): it comes back with a reason,
+ * and what only the translator's own means caused (a block that is not there, a write to translated code) stays inside. */
+#ifndef TRANSLATOR_H
+#define TRANSLATOR_H
+
+#include "cache.h"
+#include "direct/direct.h"
+
+/* What brought translated code to a halt, for the counters; the first ones are direct_run()'s. */
+enum translator_count {
+    COUNT_CALL = COUNT_END, COUNT_LINK, COUNT_LOOKUP, COUNT_NEAR, COUNT_FPU, COUNT_UNDEFINED, COUNT_CHANGED,
+};
+
+struct translator {
+    struct machine *m;
+    struct direct *direct;
+    struct cache cache;
+    bool user_too;              /* user code is translated: each address space has contexts of its own */
+    bool want_fpu;              /* enter with the guest's FPU state */
+    bool open;                  /* the pages `opened` are writable, for one instruction */
+    uint32_t opened[4];
+    unsigned opened_count;
+};
+
+/* After direct_init(). `bytes`: of code cache. NULL, or what this host lacks. */
+const char *translator_init(struct translator *t, struct direct *d, uint32_t bytes);
+
+/* Let the guest run, translated, at whatever privilege; see direct_run(). Never DIRECT_SEALED. */
+enum direct_exit translator_run(struct translator *t, uint64_t deadline);
+
+/* The instruction at EIP writes to sealed code at d->sealed: forget what it writes over, and let the next
+ * translator_run() carry it out. For direct_run()'s DIRECT_SEALED. False: the machine is stopped. */
+bool translator_write(struct translator *t);
+
+#endif

@@ -1,0 +1,49 @@
+/* A block while it is being translated: what translate.c and sequences.c share. */
+#ifndef UNIT_H
+#define UNIT_H
+
+#include "cache.h"
+#include "emit.h"
+#include "translate.h"
+
+/* What becomes of an instruction. Those from KIND_CALL on end the block. */
+enum kind {
+    KIND_COPY,                  /* as it is */
+    KIND_SEGMENT,               /* a memory operand through CS, FS or GS: through the monitor's GS, loaded for the purpose */
+    KIND_INLINE,                /* sensitive, done in the cache */
+    KIND_CALL,                  /* sensitive, the emulator's */
+    KIND_UNDEFINED,             /* not an instruction of the virtual processor's */
+    KIND_NEAR,                  /* a branch that the monitor carries out */
+    KIND_JMP, KIND_JCC, KIND_LOOP, KIND_CALL_NEAR,
+    KIND_JMP_INDIRECT, KIND_CALL_INDIRECT, KIND_RETURN,
+};
+
+struct item {
+    struct insn insn;
+    uint32_t eip;
+    enum kind kind;
+    bool guard;                 /* the first to use the FPU: is the guest's state in it? */
+};
+
+struct unit {
+    struct machine *m;
+    struct cache *cache;
+    const struct context *context;
+    struct block *block;
+    struct emitter e;
+    struct item item[BLOCK_INSTRUCTIONS];
+    unsigned count;
+    uint32_t next;              /* EIP after the last instruction */
+    bool after_sti;             /* the instruction that is being emitted comes after an STI */
+};
+
+/* From here on the way back to the guest's state is this one. */
+void unit_point(struct unit *u, uint32_t eip, unsigned state, int esp);
+
+/* A new exit with its stub, and its number's place in the cache. */
+struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *item, uint32_t eip);
+
+/* Jump to a new exit. */
+void unit_leave(struct unit *u, enum exit_kind kind, const struct item *item, uint32_t eip);
+
+#endif
