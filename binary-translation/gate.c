@@ -5,7 +5,7 @@
 #include "emit.h"
 #include "hole.h"
 
-enum { LINUX_CODE64 = 0x33, GATE_OFFSET = 64 };
+enum { LINUX_CODE64 = 0x33, GATE_OFFSET = 64 };          /* of the 64-bit half; its pointer is aligned: the guest may have AC set */
 
 void gate_emit_stub(struct emitter *e, uint32_t number)
 {
@@ -20,7 +20,8 @@ void gate_write(uint8_t *page)
 
     gate_emit_stub(&e, (uint32_t)EXIT_MISS);
     e = (struct emitter){ page + GATE_OFFSET, ADDRESS(HOLE->code) + GATE_OFFSET };
-    emit1(&e, 0xff), emit1(&e, 0x25), emit4(&e, 0);             /* jmp [rip + 0] */
+    emit1(&e, 0xff), emit1(&e, 0x25), emit4(&e, 2);             /* jmp [rip + 2] */
+    emit1(&e, 0), emit1(&e, 0);
     emit4(&e, (uint32_t)monitor), emit4(&e, (uint32_t)(monitor >> 32));
 }
 

@@ -3,6 +3,8 @@
  * --translate=all. The same unmodified image that trap-emulate gets wrong is right here, and most sensitive
  * instructions do not even leave the cache. Read next: translate.c, cache.h, translator.h. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "emulate.h"
@@ -55,6 +57,39 @@ static void run(struct vm *vm, struct translator *t)
 }
 
 /* The virtual PC lies where translated code reaches it. */
+static const char *word_translate, *word_cache;
+static const struct cli_option own_options[] = {
+    { "translate", "translate=WHAT", "kernel: user code runs directly (default); all: nothing does", &word_translate },
+    { "cache", "cache=SIZE", "of translated code: a number of bytes, K or M (default 4M)", &word_cache },
+    { 0 },
+};
+
+/* A size in bytes, 0 if it is none that the cache can have. */
+static uint32_t cache_size(const char *text)
+{
+    char *end;
+    unsigned long size = strtoul(text, &end, 10);
+    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
+
+    if (*text < '0' || *text > '9' || end[shift != 0] || size > (unsigned long)CACHE_BYTES_MAX >> shift ||
+        size << shift < CACHE_BYTES_MIN)
+        return 0;
+    return (uint32_t)(size << shift) & ~4095u;
+}
+
+/* The words of our own options; -1 or an exit status. */
+static int choose(struct translator *t, uint32_t *cache, const char *name)
+{
+    t->user_too = word_translate && !strcmp(word_translate, "all");
+    if (word_translate && !t->user_too && strcmp(word_translate, "kernel"))
+        return cli_error(name, "--translate=%s: there are only kernel and all", word_translate);
+    *cache = word_cache ? cache_size(word_cache) : CACHE_BYTES_DEFAULT;
+    if (!*cache)
+        return cli_error(name, "--cache=%s: give a size from %dK to %dM", word_cache, CACHE_BYTES_MIN >> 10,
+                         CACHE_BYTES_MAX >> 20);
+    return -1;
+}
+
 static struct vm *map_hole(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -69,17 +104,20 @@ int main(int argc, char **argv)
     static struct translator translator;
     struct vm *vm = map_hole();
     const char *why;
+    uint32_t cache;
     int status;
 
     if (!vm)
         return vm_fail(&none, EXIT_HOST, "the top of the process's first 4 GiB is in use");
     vm->name = none.name;
-    status = cli_parse(&vm->options, argc, argv, vm->name, "a VMM that translates the guest's kernel");
+    status = cli_parse(&vm->options, argc, argv, vm->name, "a VMM that translates the guest's kernel", own_options);
+    if (status < 0)
+        status = choose(&translator, &cache, vm->name);
     if (status >= 0)
         return status;
     why = direct_init(&direct, &vm->machine, vm->options.mib << 20);
     if (!why)
-        why = translator_init(&translator, &direct, CACHE_BYTES_DEFAULT);
+        why = translator_init(&translator, &direct, cache);
     if (why)
         return vm_fail(vm, EXIT_HOST, why);
     if (!vm_load(vm))

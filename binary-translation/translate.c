@@ -168,7 +168,7 @@ static void emit_landing(struct unit *u)
     emit_load(e, ECX, ADDRESS(HOLE->slots.ecx));
 }
 
-/* Where the code is not sealed: are its bytes still those that were translated? Four at a time, flags kept. */
+/* Where the code is not sealed: are its bytes still those that were translated? Flags are kept. */
 static void emit_check(struct unit *u)
 {
     struct emitter *e = &u->e;
@@ -182,7 +182,7 @@ static void emit_check(struct unit *u)
     emit_store(e, ADDRESS(HOLE->slots.ecx), ECX);
     unit_point(u, u->block->eip, POINT_ECX, 0);
     for (unsigned i = 0; i < n; i += step) {
-        step = n - i >= 4 ? 4 : 1;
+        step = (host + i) % 4 == 0 && n - i >= 4 ? 4 : 1;       /* aligned: the guest may have AC set */
         memcpy(&word, bytes + i, step);
         if (step == 4)
             emit_load(e, ECX, host + i);

@@ -76,6 +76,14 @@ static bool must_step(const struct translator *t)
     return (cpu->eflags & FLAG_TF) || t->open || (cpu->shadow != SHADOW_NONE && event_waiting(t->m));
 }
 
+/* Flags that the processor does not hold for the guest. Linux has CR0.AM set, the guest may have not. */
+static uint32_t flags_of_ours(const struct translator *t)
+{
+    bool aligned = vcpu_cpl(&t->m->cpu) == 3 && (t->m->cpu.cr0 & CR0_AM);
+
+    return FLAGS_NOT_HARDWARE | FLAG_TF | (aligned ? 0 : FLAG_AC);
+}
+
 static void load_slots(struct translator *t)
 {
     struct vcpu *cpu = &t->m->cpu;
@@ -97,11 +105,11 @@ static void load_world(struct translator *t, const struct block *b)
     memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
     direct_world.seg[CS] = SEGMENT_MONITOR_CODE;
     direct_world.seg[GS] = SEGMENT_MONITOR_DATA;
-    direct_world.eflags = (cpu->eflags & ~(FLAGS_NOT_HARDWARE | FLAG_TF)) | FLAG_IF | FLAG_ONE;
+    direct_world.eflags = (cpu->eflags & ~flags_of_ours(t)) | FLAG_IF | FLAG_ONE;
     direct_world.fpu = t->want_fpu;
     direct_world.translated = true;
     t->direct->entry_eip = cpu->eip;
-    cpu->eflags &= FLAGS_NOT_HARDWARE | FLAG_TF;        /* what sequences count on */
+    cpu->eflags &= flags_of_ours(t);        /* what sequences count on */
     cpu->eip = b->entry;
 }
 
@@ -115,7 +123,7 @@ static enum direct_exit count(struct translator *t, enum translator_count what, 
 
 static void take_flags(struct translator *t)
 {
-    const uint32_t ours = FLAGS_NOT_HARDWARE | FLAG_TF;
+    const uint32_t ours = flags_of_ours(t);
 
     t->m->cpu.eflags = (t->m->cpu.eflags & ours & ~(uint32_t)FLAG_RF) | (direct_world.eflags & ~ours) | FLAG_ONE;
 }

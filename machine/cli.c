@@ -12,7 +12,8 @@
 #define VERSION "1.0"
 
 enum { MIB_MAX = 1024, MIB_DEFAULT = 64, TIMEOUT_MAX = 1000000 };
-enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_HELP, OPT_VERSION };
+enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_HELP, OPT_VERSION,
+       OPT_OWN = 512, OWN_MAX = 8 };
 
 static const struct option long_options[] = {
     { "kernel", required_argument, NULL, OPT_KERNEL },
@@ -26,7 +27,7 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-static void help(const char *vmm, const char *summary)
+static void help(const char *vmm, const char *summary, const struct cli_option *own)
 {
     printf("%s: %s\n\n"
            "usage: %s -kernel FILE [options]\n"
@@ -37,16 +38,18 @@ static void help(const char *vmm, const char *summary)
            "  --trace[=WHAT]    show on stderr what happens: exits (default), insns or blocks\n"
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
-           "  --help, --version\n\n"
+           "  --help, --version\n",
+           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT);
+    for (; own && own->name; own++)
+        printf("  --%-15s %s\n", own->usage, own->help);
+    printf("\n"
            "The guest's serial port is stdin and stdout. Exit status: (v << 1) | 1 for a value v that the guest\n"
            "writes to port 0xf4; %d bad usage or file; %d the guest crashed; %d this host cannot; %d a bug here;\n"
            "%d timed out.\n",
-           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT, EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG,
-           EXIT_TIMEOUT);
+           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_TIMEOUT);
 }
 
-__attribute__((format(printf, 2, 3)))
-static int usage_error(const char *vmm, const char *format, ...)
+int cli_error(const char *vmm, const char *format, ...)
 {
     va_list args;
 
@@ -79,7 +82,7 @@ static int set_trace(struct options *options, const char *what, const char *vmm)
             options->trace = TRACE_EXITS + i;
             return -1;
         }
-    return usage_error(vmm, "--trace=%s: there are only exits, insns and blocks", what);
+    return cli_error(vmm, "--trace=%s: there are only exits, insns and blocks", what);
 }
 
 static int set_option(struct options *options, int option, char **argv, const char *vmm)
@@ -101,39 +104,58 @@ static int set_option(struct options *options, int option, char **argv, const ch
         return set_trace(options, optarg, vmm);
     case 'm':
         options->mib = number(optarg, MIB_MAX, 'M');
-        return options->mib ? -1 : usage_error(vmm, "-m %s: give a number of MiB from 1 to %d", optarg, MIB_MAX);
+        return options->mib ? -1 : cli_error(vmm, "-m %s: give a number of MiB from 1 to %d", optarg, MIB_MAX);
     case OPT_TIMEOUT:
         options->timeout = number(optarg, TIMEOUT_MAX, 's');
-        return options->timeout ? -1 : usage_error(vmm, "--timeout %s: give a number of seconds from 1 to %d",
+        return options->timeout ? -1 : cli_error(vmm, "--timeout %s: give a number of seconds from 1 to %d",
                                                    optarg, TIMEOUT_MAX);
     case ':':
-        return usage_error(vmm, "%s needs a value", argv[optind - 1]);
+        return cli_error(vmm, "%s needs a value", argv[optind - 1]);
     default:
-        return usage_error(vmm, "there is no option %s", argv[optind - 1]);
+        return cli_error(vmm, "there is no option %s", argv[optind - 1]);
     }
 }
 
-int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary)
+/* The common options and the VMM's own ones, which come after them in number too. */
+static void join_options(struct option *all, const struct cli_option *own)
 {
+    int n = 0;
+
+    for (; long_options[n].name; n++)
+        all[n] = long_options[n];
+    for (int i = 0; own && own[i].name && i < OWN_MAX; i++)
+        all[n++] = (struct option){ own[i].name, required_argument, NULL, OPT_OWN + i };
+    all[n] = (struct option){ 0 };
+}
+
+int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary,
+              const struct cli_option *own)
+{
+    struct option all[sizeof long_options / sizeof *long_options + OWN_MAX];
     int option, status = -1;
+
+    join_options(all, own);
 
     *options = (struct options){ .mib = MIB_DEFAULT };
     optind = 0;                                 /* start over: the tests call this more than once */
     opterr = 0;
-    while (status < 0 && (option = getopt_long_only(argc, argv, ":m:", long_options, NULL)) != -1) {
+    while (status < 0 && (option = getopt_long_only(argc, argv, ":m:", all, NULL)) != -1) {
         if (option == OPT_HELP) {
-            help(vmm, summary);
+            help(vmm, summary, own);
             return 0;
         }
         if (option == OPT_VERSION) {
             printf("%s (Quadvisor) %s\n", vmm, VERSION);
             return 0;
         }
-        status = set_option(options, option, argv, vmm);
+        if (option >= OPT_OWN)
+            *own[option - OPT_OWN].value = optarg;
+        else
+            status = set_option(options, option, argv, vmm);
     }
     if (status < 0 && optind < argc)
-        status = usage_error(vmm, "%s is no option; the guest is named by -kernel", argv[optind]);
+        status = cli_error(vmm, "%s is no option; the guest is named by -kernel", argv[optind]);
     if (status < 0 && !options->kernel)
-        status = usage_error(vmm, "no guest: -kernel FILE is needed");
+        status = cli_error(vmm, "no guest: -kernel FILE is needed");
     return status;
 }

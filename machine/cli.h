@@ -16,8 +16,20 @@ struct options {
     unsigned timeout;           /* seconds, 0: none */
 };
 
+/* An option of one VMM alone. */
+struct cli_option {
+    const char *name;           /* "cache"; NULL ends the list */
+    const char *usage;          /* "cache SIZE" */
+    const char *help;
+    const char **value;         /* where its argument goes */
+};
+
 /* Returns -1 to go on with *options, or the status to exit with: 0 after --help and --version, EXIT_USAGE
- * after a sentence on stderr. `vmm` is the program's name, `summary` its line in --help. */
-int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary);
+ * after a sentence on stderr. `vmm` is the program's name, `summary` its line in --help; `own` may be NULL. */
+int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary,
+              const struct cli_option *own);
+
+/* Prints "vmm: ...; --help shows the usage", returns EXIT_USAGE. */
+int cli_error(const char *vmm, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

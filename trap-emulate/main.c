@@ -45,7 +45,8 @@ int main(int argc, char **argv)
     static struct vm vm = { .name = "trap-emulate" };
     static struct direct direct;
     const char *why;
-    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM that relies on traps, and is wrong without them");
+    int status = cli_parse(&vm.options, argc, argv, vm.name,
+                           "a VMM that relies on traps, and is wrong without them", NULL);
 
     if (status >= 0)
         return status;

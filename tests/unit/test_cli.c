@@ -21,7 +21,7 @@ static int parse(const char *line)
     for (char *word = strtok(words, " "); word; word = strtok(NULL, " "))
         argv[argc++] = strdup(word);
     stdout = stderr = out;
-    status = cli_parse(&options, argc, argv, "vmm", "a test");
+    status = cli_parse(&options, argc, argv, "vmm", "a test", own);
     stdout = was[0];
     stderr = was[1];
     rewind(out);
