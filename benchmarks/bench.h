@@ -16,7 +16,8 @@ enum { MAX_ENGINES = 12, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 1
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {
-    const char *name;
+    const char *name;               /* one word, for ENGINES= and the results */
+    const char *title;              /* what the report calls it */
     const char *workloads;          /* those it can run, separated by blanks */
     const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own;
                                      * the first must be there (or in PATH), and KERNEL, if it is named */

@@ -36,7 +36,7 @@ static double value_of(const char *engine, const char *benchmark, bool low)
 static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark, bool low)
 {
     double a = value_of(t->engine, benchmark, low) / t->divide;
-    double b = *t->other ? value_of(t->other, other_benchmark, low) : 1;
+    double b = !strcmp(t->other, "ns") ? tsc_ghz : *t->other ? value_of(t->other, other_benchmark, low) : 1;
     return a > 0 && b > 0 ? a / b : -1;
 }
 
@@ -67,8 +67,8 @@ static void write_targets(FILE *f)
         double worst = -1, value = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
         const char *verdict = value < 0 ? "not measured"
                               : (t->at_least ? value >= t->limit : value <= t->limit) ? "met" : "**missed**";
-        fprintf(f, "| %s | %s %s | %s %g%s |", t->what, *t->other ? t->other : "absolute", t->other_benchmark,
-                t->at_least ? "≥" : "≤", t->limit, *t->other ? " ×" : "");
+        fprintf(f, "| %s | %s %s | %s %g%s |", t->what, *t->other_benchmark ? t->other : "absolute", t->other_benchmark,
+                t->at_least ? "≥" : "≤", t->limit, *t->other_benchmark ? " ×" : *t->other ? " ns" : "");
         if (value < 0)
             fprintf(f, " n/a | | | %s |\n", verdict);
         else
@@ -123,7 +123,7 @@ static void write_costs(FILE *f, const char *title, const char *workload_list, b
                    "software VMM, VT its hardware VMM without nested paging.\n\n");
     fprintf(f, "| benchmark |");
     for (int e = 1; engines[e].name; e++)
-        fprintf(f, " %s |", engines[e].name);
+        fprintf(f, " %s |", engines[e].title);
     fprintf(f, "%s one operation |\n|---|", published ? " published: native / BT / VT |" : "");
     for (int e = 1; engines[e].name; e++)
         fprintf(f, "---:|");
@@ -178,11 +178,11 @@ static void write_correctness(FILE *f)
     for (int e = 0; engines[e].name; e++) {
         const struct verdict *v = &verdicts[e];
         if (!v->passed && !v->failed && (v->ran || v->reason[0]))
-            fprintf(f, "| %s | n/a | n/a | n/a | %s |\n", engines[e].name,
+            fprintf(f, "| %s | n/a | n/a | n/a | %s |\n", engines[e].title,
                     *v->reason ? v->reason : "it printed no probe");
         if (!v->passed && !v->failed)
             continue;
-        fprintf(f, "| %s | %u | %u | %u |", engines[e].name, v->passed, v->failed,
+        fprintf(f, "| %s | %u | %u | %u |", engines[e].title, v->passed, v->failed,
                 expected_failures(v, engines[e].expected));
         for (unsigned i = 0; i < v->failed; i++)
             fprintf(f, "%s %s", i ? "," : "", v->names[i]);
@@ -253,7 +253,7 @@ static void write_data(const char *name, const char *workload_list, bool relativ
             if (!s.n || by <= 0 || s.median <= 0)
                 continue;
             if (!any)
-                fprintf(f, "\n\n\"%s\"\n", engines[e].name);
+                fprintf(f, "\n\n\"%s\"\n", engines[e].title);
             any = true;
             fprintf(f, "%d \"%s\" %.6g %.6g %.6g %d\n", row, benchmarks[b].name, s.median / by,
                     (s.q1 > 0 ? s.q1 : s.median) / by, s.q3 / by, e);

@@ -7,15 +7,19 @@
 #include "bench.h"
 
 #define GUEST "boot bench bench-user compute probes"
+#define VMM " -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}"
 
 const struct engine engines[] = {
-    { "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL },
-    { "native", "bench bench-user compute", "build/native-twin {append}", { 0, 0 }, 4,
+    { "host", "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL },
+    { "native", "native", "bench bench-user compute", "build/native-twin {append}", { 0, 0 }, 4,
       "make build/native-twin", NULL },
-    { "trap-emulate", GUEST,
-      "build/trap-emulate -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}", { 1, 3 },
-      4, "make build/trap-emulate", "tests/expected/trap-emulate.txt" },
-    { "qemu-tcg", GUEST,
+    { "trap-emulate", "trap-emulate", GUEST, "build/trap-emulate" VMM, { 1, 3 }, 4, "make build/trap-emulate",
+      "tests/expected/trap-emulate.txt" },
+    { "binary-translation", "binary-translation", GUEST, "build/binary-translation" VMM, { 1, 3 }, 4,
+      "make build/binary-translation", "tests/expected/binary-translation.txt" },
+    { "binary-translation-all", "binary-translation (all)", GUEST, "build/binary-translation --translate=all" VMM,
+      { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation.txt" },
+    { "qemu-tcg", "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
       "install the package qemu-system-x86", "tests/expected/qemu.txt" },
@@ -77,6 +81,16 @@ const struct target targets[] = {
     { "trap-emulate: one emulated cli", "trap-emulate", "cli-sti", 2, 1.15, false, "host", "signal-roundtrip" },
     { "trap-emulate: user-mode compute", "trap-emulate", "compute-*", 1, 1.01, false, "native", "compute-*" },
     { "trap-emulate: boot to DONE, ms", "trap-emulate", "boot", 1, 15, false, "", "" },
+    { "binary-translation (all): compute", "binary-translation-all", "compute-*", 1, 1.05, false, "native", "compute-*" },
+    { "binary-translation: call and return, in ring 3", "binary-translation-all", "callret-user", 1, 4, false, "native",
+      "callret-user" },
+    { "binary-translation: indirect call, in ring 3", "binary-translation-all", "callind-user", 1, 3, false, "native",
+      "callind-user" },
+    { "binary-translation: cli and sti", "binary-translation", "cli-sti", 1, 10, false, "ns", "" },
+    { "binary-translation: pushf and popf", "binary-translation", "pushf-popf", 1, 10, false, "ns", "" },
+    { "binary-translation: in", "binary-translation", "in", 1, 1.5, false, "host", "gate-roundtrip" },
+    { "binary-translation (all): system call", "binary-translation-all", "syscall", 1, 1000, false, "ns", "" },
+    { "binary-translation: boot to DONE, ms", "binary-translation", "boot", 1, 15, false, "", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },
     { 0 },
