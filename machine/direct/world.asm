@@ -59,6 +59,15 @@ section .text
 %%same:
 %endmacro
 
+%macro load_registers 0                         ; all but ESP and EDI
+        mov     eax, [rdi + VCPU_EAX]
+        mov     ecx, [rdi + VCPU_ECX]
+        mov     edx, [rdi + VCPU_EDX]
+        mov     ebx, [rdi + VCPU_EBX]
+        mov     ebp, [rdi + VCPU_EBP]
+        mov     esi, [rdi + VCPU_ESI]
+%endmacro
+
 ; bool direct_enter(struct vcpu *cpu);
 ; Frame:  return address, rbx, rbp, r12, r13, r14, r15 <- host_rsp
 direct_enter:
@@ -86,11 +95,20 @@ enter_begin:
         cmp     byte [direct_world + WORLD_TRANSLATED], 0
         je      .untranslated
         load_if_other gs, WORLD_GS              ; the monitor's own descriptor, which never changes
-        jmp     .frame
+        load_if_other ss, WORLD_SS              ; Linux's after a system call
+        mov     eax, [rdi + VCPU_EIP]
+        mov     [direct_world + WORLD_TARGET], eax
+        mov     ax, [direct_world + WORLD_CS]
+        mov     [direct_world + WORLD_TARGET + 4], ax
+        push    qword [direct_world + WORLD_EFLAGS]
+        load_registers
+        popfq
+        mov     esp, [rdi + VCPU_ESP]
+        mov     edi, [rdi + VCPU_EDI]
+        jmp     far dword [direct_world + WORLD_TARGET]
 .untranslated:
         mov     fs, [direct_world + WORLD_FS]
         mov     gs, [direct_world + WORLD_GS]
-.frame:
         movzx   eax, word [direct_world + WORLD_SS]
         push    rax                             ; ss
         mov     eax, [rdi + VCPU_ESP]
@@ -106,12 +124,7 @@ enter_begin:
         xor     r%[n]d, r%[n]d
 %assign n n + 1
 %endrep
-        mov     eax, [rdi + VCPU_EAX]
-        mov     ecx, [rdi + VCPU_ECX]
-        mov     edx, [rdi + VCPU_EDX]
-        mov     ebx, [rdi + VCPU_EBX]
-        mov     ebp, [rdi + VCPU_EBP]
-        mov     esi, [rdi + VCPU_ESI]
+        load_registers
         mov     edi, [rdi + VCPU_EDI]
         iretq
 enter_end:

@@ -14,8 +14,9 @@ struct world {
     uint64_t host_rsp;          /* where direct_enter()'s frame is */
     struct vcpu *cpu;
     uint64_t fs_base;           /* the host's thread pointer, lost while the guest's FS is loaded */
+    struct { uint32_t eip; uint16_t cs; } target;       /* of the far jump into translated code */
     uint64_t cr2;               /* out: for trap 14, host linear */
-    uint32_t eflags;            /* in and out: the processor's, not the guest's */
+    uint64_t eflags;            /* in and out: the processor's, not the guest's */
     uint32_t trap, error;       /* out: vector and error code; stale unless the signal is a fault's */
     uint32_t signal;            /* out */
     uint16_t seg[SEGREGS];      /* in and out: the processor's selectors */
