@@ -310,43 +310,51 @@ static void emit_indirect(struct unit *u, const struct item *item)
     emit_jump_by_table(u);
 }
 
+/* Where a direct branch leads, and how: beyond the code segment's limit the monitor raises #GP, at the branch. */
+static enum exit_kind target_of_branch(const struct unit *u, const struct item *item, uint32_t *eip)
+{
+    *eip = item->eip + item->insn.length + item->insn.op[0].value;
+    if (item->insn.opsize == 2)
+        *eip &= 0xffff;
+    if (*eip <= u->context->cs.limit || item->kind == KIND_LOOP)
+        return EXIT_BRANCH;
+    *eip = item->eip;
+    return EXIT_NEAR;
+}
+
+/* JMP and CALL end the block. */
 static void emit_direct(struct unit *u, const struct item *item)
 {
-    const struct insn *insn = &item->insn;
-    uint32_t target = u->next + insn->op[0].value;
-    enum exit_kind way = EXIT_BRANCH;
-    struct exit *taken;
+    uint32_t eip;
+    enum exit_kind way = target_of_branch(u, item, &eip);
 
-    if (insn->opsize == 2)
-        target &= 0xffff;
-    if (target > u->context->cs.limit && item->kind != KIND_LOOP)
-        way = EXIT_NEAR;                                        /* the monitor raises #GP */
     if (item->kind == KIND_CALL_NEAR && way == EXIT_BRANCH) {
         emit_push_imm(&u->e, u->next);
-        unit_point(u, target, 0, 0);
-    } else if (item->kind == KIND_JCC || item->kind == KIND_LOOP) {
-        taken = unit_exit(u, way, item, way == EXIT_NEAR ? item->eip : target);
-        if (item->kind == KIND_LOOP) {
-            enum { SHORT_JMP = 2, LONG_JMP = 5 };
-
-            emit_copy(u, insn, 0);
-            u->e.at[-1] = SHORT_JMP;                            /* over the short jump, to the long one */
-            unit_point(u, u->next, 0, 0);
-            emit1(&u->e, 0xeb), emit1(&u->e, LONG_JMP);
-            unit_point(u, target, 0, 0);
-            taken->field = emit_jmp(&u->e, cache_stub(u->cache, taken));
-        } else {
-            unsigned condition = insn->bytes[insn->opcode_at + (insn->bytes[insn->opcode_at] == 0x0f)] & 15;
-
-            taken->field = emit_jcc(&u->e, condition, cache_stub(u->cache, taken));
-        }
-        target = u->next;
-        way = EXIT_BRANCH;
+        unit_point(u, eip, 0, 0);
     }
-    if (way == EXIT_NEAR)
-        target = item->eip;
-    unit_point(u, target, 0, 0);
-    unit_leave(u, way, item, target);
+    unit_leave(u, way, item, eip);
+}
+
+/* Jcc, LOOP and JECXZ leave the block if they are taken; it goes on if they are not. */
+static void emit_conditional(struct unit *u, const struct item *item)
+{
+    enum { SHORT_JMP = 2, LONG_JMP = 5 };
+    const struct insn *insn = &item->insn;
+    const uint8_t *opcode = insn->bytes + insn->opcode_at;
+    uint32_t eip;
+    enum exit_kind way = target_of_branch(u, item, &eip);
+    struct exit *x = unit_exit(u, way, item, eip);
+
+    if (item->kind == KIND_JCC) {
+        x->field = emit_jcc(&u->e, opcode[opcode[0] == 0x0f] & 15, cache_stub(u->cache, x));
+        return;
+    }
+    emit_copy(u, insn, 0);
+    u->e.at[-1] = SHORT_JMP;                                    /* over the short jump, to the long one */
+    unit_point(u, item->eip + insn->length, 0, 0);
+    emit1(&u->e, 0xeb), emit1(&u->e, LONG_JMP);
+    unit_point(u, eip, 0, 0);
+    x->field = emit_jmp(&u->e, cache_stub(u->cache, x));
 }
 
 static void emit_item(struct unit *u, const struct item *item)
@@ -361,7 +369,8 @@ static void emit_item(struct unit *u, const struct item *item)
     case KIND_CALL: unit_leave(u, EXIT_CALL, item, item->eip); break;
     case KIND_UNDEFINED: unit_leave(u, EXIT_UNDEFINED, item, item->eip); break;
     case KIND_NEAR: unit_leave(u, EXIT_NEAR, item, item->eip); break;
-    case KIND_JMP: case KIND_JCC: case KIND_LOOP: case KIND_CALL_NEAR: emit_direct(u, item); break;
+    case KIND_JCC: case KIND_LOOP: emit_conditional(u, item); break;
+    case KIND_JMP: case KIND_CALL_NEAR: emit_direct(u, item); break;
     case KIND_JMP_INDIRECT: case KIND_CALL_INDIRECT: case KIND_RETURN: emit_indirect(u, item); break;
     }
     u->after_sti = item->kind == KIND_INLINE && item->insn.isa == ISA_STI;

@@ -11,10 +11,11 @@ enum kind {
     KIND_COPY,                  /* as it is */
     KIND_SEGMENT,               /* a memory operand through CS, FS or GS: through the monitor's GS, loaded for the purpose */
     KIND_INLINE,                /* sensitive, done in the cache */
+    KIND_JCC, KIND_LOOP,        /* conditional branches: not taken, they go on */
     KIND_CALL,                  /* sensitive, the emulator's */
     KIND_UNDEFINED,             /* not an instruction of the virtual processor's */
     KIND_NEAR,                  /* a branch that the monitor carries out */
-    KIND_JMP, KIND_JCC, KIND_LOOP, KIND_CALL_NEAR,
+    KIND_JMP, KIND_CALL_NEAR,
     KIND_JMP_INDIRECT, KIND_CALL_INDIRECT, KIND_RETURN,
 };
 
