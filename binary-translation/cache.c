@@ -199,11 +199,14 @@ void cache_enter(struct cache *c, struct block *b)
 
 /* ---- linking ------------------------------------------------------------------------------------- */
 
+static void patch_word(struct cache *c, uint32_t host, uint32_t word)
+{
+    memcpy(cache_writable(c, host), &word, 4);
+}
+
 static void patch(struct cache *c, uint32_t field, uint32_t target)
 {
-    uint32_t relative = target - (field + 4);
-
-    memcpy(cache_writable(c, field), &relative, 4);
+    patch_word(c, field, target - (field + 4));
 }
 
 void cache_link(struct cache *c, struct exit *x, struct block *to)
@@ -215,6 +218,24 @@ void cache_link(struct cache *c, struct exit *x, struct block *to)
     x->next_incoming = to->incoming;
     to->incoming = (int)(x - c->exit);
     c->m->counters.blocks_chained++;
+}
+
+/* LEA ECX, [ECX - target] by each prediction in turn: what it subtracts, the one before it had subtracted already. */
+void cache_predict(struct cache *c, struct exit *ask, struct block *to)
+{
+    uint32_t before = 0;
+    int k = 1;
+
+    while (ask[k].known)
+        before = ask[k++].eip;
+    ask[k].known = true;
+    ask[k].eip = to->eip;
+    patch_word(c, ask[k].test, before - to->eip);
+    if (k < PREDICTIONS)
+        patch_word(c, ask[k + 1].test, to->eip);
+    else
+        patch_word(c, ask->field, 0);                   /* JMP to the next instruction: the table */
+    cache_link(c, &ask[k], to);
 }
 
 void cache_set_target(struct cache *c, struct block *b)

@@ -56,7 +56,7 @@ struct point {
 
 enum exit_kind {
     EXIT_BRANCH,                /* to `eip`, by a direct branch or because the block ends */
-    EXIT_INDIRECT,              /* to slots.target; ECX is in its slot */
+    EXIT_PREDICT,               /* to slots.target, ECX in its slot: an indirect branch that has a prediction to make */
     EXIT_CALL,                  /* insn, at `eip`, is the emulator's */
     EXIT_NEAR,                  /* insn, at `eip`, is a branch that the monitor carries out */
     EXIT_FPU,                   /* the instruction at `eip` needs FPU state; ECX is in its slot */
@@ -66,9 +66,11 @@ enum exit_kind {
 };
 struct exit {
     uint8_t kind;
+    bool known;                 /* of a prediction: it has been made */
     int block;
     uint32_t eip;
     uint32_t field;             /* of a branch: host address of the rel32 to patch */
+    uint32_t test;              /* of a prediction: host address of the disp32 that tells its target */
     int to;                     /* the block it is linked to */
     int next_incoming;          /* list of the exits that are linked to the same block */
     int insn;
@@ -109,7 +111,7 @@ struct cache {
     unsigned generation;        /* counts flushes */
 };
 
-enum { STUB_BYTES = 20 };
+enum { STUB_BYTES = 20, PREDICTIONS = 2 };
 
 /* Maps code and tables. `bytes` of cache, CACHE_BYTES_MIN to CACHE_BYTES_MAX. NULL, or what the host lacks. */
 const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow, uint32_t bytes);
@@ -127,6 +129,9 @@ bool cache_is_checked(const struct cache *c, uint32_t gla);
 void cache_enter(struct cache *c, struct block *b);
 
 void cache_link(struct cache *c, struct exit *x, struct block *to);
+
+/* The indirect branch that left through `ask` goes to `to`: it will find the way itself next time. */
+void cache_predict(struct cache *c, struct exit *ask, struct block *to);
 void cache_set_target(struct cache *c, struct block *b);        /* indirect branches find it */
 
 /* The block is not to be used again. */

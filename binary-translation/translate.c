@@ -263,16 +263,45 @@ static void emit_through_gs(struct unit *u, const struct insn *insn)
 }
 
 /* ECX is borrowed, the guest on its way to the address in it. */
+static void emit_on_the_way(struct unit *u)
+{
+    unit_point(u, 0, POINT_ECX | POINT_IN_ECX, 0);
+    emit_store(&u->e, ADDRESS(HOLE->slots.target), ECX);
+    unit_point(u, 0, POINT_ECX | POINT_IN_TARGET, 0);
+}
+
 static void emit_jump_by_table(struct unit *u)
 {
     struct emitter *e = &u->e;
 
-    unit_point(u, 0, POINT_ECX | POINT_IN_ECX, 0);
-    emit_store(e, ADDRESS(HOLE->slots.target), ECX);
-    unit_point(u, 0, POINT_ECX | POINT_IN_TARGET, 0);
     emit1(e, 0x0f), emit1(e, 0xb7), emit1(e, 0xc9);             /* movzx ecx, cx */
     emit1(e, PREFIX_CS), emit1(e, 0xff), emit1(e, 0x24), emit1(e, 0x8d);        /* jmp cs:[table + ecx * 4] */
     emit4(e, ADDRESS(HOLE->table[u->block->context][0]));
+}
+
+/* Two targets that were met here before, tried before the table: for returns and indirect calls, whose targets are few.
+ * The exit that asks for a prediction to be made comes first, those of the predictions behind it: cache_predict(). */
+static void emit_predictions(struct unit *u)
+{
+    struct emitter *e = &u->e;
+    struct exit *ask = unit_exit(u, EXIT_PREDICT, NULL, 0);
+    uint8_t *over[PREDICTIONS];
+
+    for (int k = 0; k < PREDICTIONS; k++) {
+        unit_exit(u, EXIT_BRANCH, NULL, 0);                     /* ask[1 + k] */
+        emit_add(e, ECX, 0);                                    /* lea ecx, [ecx - target] */
+        ask[1 + k].test = e->address - 4;
+        emit_jecxz(e, 0);
+        over[k] = e->at;
+    }
+    ask->field = emit_jmp(e, cache_stub(u->cache, ask));
+    emit_load(e, ECX, ADDRESS(HOLE->slots.target));
+    emit_jump_by_table(u);
+    for (int k = 0; k < PREDICTIONS; k++) {
+        over[k][-1] = (uint8_t)(e->at - over[k]);
+        emit_load(e, ECX, ADDRESS(HOLE->slots.ecx));
+        ask[1 + k].field = emit_jmp(e, cache_stub(u->cache, &ask[1 + k]));
+    }
 }
 
 /* mov ecx, r/m: the operand of FF /2 and FF /4 */
@@ -307,7 +336,11 @@ static void emit_indirect(struct unit *u, const struct item *item)
         if (item->kind == KIND_CALL_INDIRECT)
             emit_push_imm(e, u->next);
     }
-    emit_jump_by_table(u);
+    emit_on_the_way(u);
+    if (item->kind == KIND_JMP_INDIRECT)
+        emit_jump_by_table(u);
+    else
+        emit_predictions(u);
 }
 
 /* Where a direct branch leads, and how: beyond the code segment's limit the monitor raises #GP, at the branch. */

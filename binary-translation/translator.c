@@ -141,22 +141,26 @@ static enum direct_exit stepped(struct translator *t)
     return DIRECT_EXCEPTION;
 }
 
-/* Find or make the block that an exit leads to, and make the way there shorter. */
+/* Find or make the block that an exit leads to, and make the way there shorter. Only one that the jump table leads to
+ * needs a landing; if it has none, it is made again. */
 static void shorten(struct translator *t, struct exit *x, int context)
 {
     struct cache *c = &t->cache;
     struct block *b = cache_find(c, context, t->m->cpu.eip);
     unsigned generation = c->generation;
 
-    if (!b || (!x && b->landing == b->entry)) {
-        if (b)
-            cache_kill(c, b);                           /* it comes back with a landing */
-        b = translate(c, context, !x);
+    if (!x && b && b->landing == b->entry) {
+        cache_kill(c, b);
+        b = NULL;
     }
+    if (!b)
+        b = translate(c, context, !x);
     if (!b)
         return;                                         /* the next look will find the exception */
     if (!x)
         cache_set_target(c, b);
+    else if (generation == c->generation && x->kind == EXIT_PREDICT)
+        cache_predict(c, x, b);
     else if (generation == c->generation)
         cache_link(c, x, b);
 }
@@ -170,7 +174,7 @@ static enum direct_exit branch(struct translator *t, struct exit *x, int context
         return count(t, (enum translator_count)COUNT_STEP, stepped(t));
     *again = true;
     shorten(t, x, context);
-    return count(t, x ? COUNT_LINK : COUNT_LOOKUP, DIRECT_INTERRUPTED);
+    return count(t, x && x->kind == EXIT_BRANCH ? COUNT_LINK : COUNT_LOOKUP, DIRECT_INTERRUPTED);
 }
 
 static enum direct_exit near_branch(struct translator *t, bool *again)
@@ -207,12 +211,14 @@ static enum direct_exit take_exit(struct translator *t, int number, int context,
     struct vcpu *cpu = &t->m->cpu;
     struct exit *x = number == EXIT_MISS ? NULL : &t->cache.exit[number];
 
-    cpu->eip = x ? x->eip : HOLE->slots.target;
+    bool indirect = !x || x->kind == EXIT_PREDICT;
+
+    cpu->eip = indirect ? HOLE->slots.target : x->eip;
     if (cpu->eip != t->direct->entry_eip)
         cpu->shadow = SHADOW_NONE;
-    if (!x || x->kind == EXIT_FPU || x->kind == EXIT_CHANGED)
+    if (indirect || x->kind == EXIT_FPU || x->kind == EXIT_CHANGED)
         cpu->gpr[ECX] = HOLE->slots.ecx;
-    if (!x || x->kind == EXIT_BRANCH)
+    if (indirect || x->kind == EXIT_BRANCH)
         return branch(t, x, context, again);
     if (x->insn != NONE)
         t->direct->insn = t->cache.insn[x->insn];
