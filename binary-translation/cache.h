@@ -46,6 +46,7 @@ enum {
     POINT_IN_ECX = 8, POINT_IN_TARGET = 16,             /* the guest is on its way to the address in ECX, in slots.target */
     POINT_FORWARD = 32,                                 /* flags are lost: carry the instruction out */
     POINT_STI = 64,                                     /* STI came just before */
+    POINT_REPEAT = 128,                                 /* after a turn of a string instruction of |esp| bytes, REPE if esp > 0 */
 };
 struct point {
     uint16_t host;              /* from the block's begin; it holds up to the next point */

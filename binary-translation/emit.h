@@ -149,6 +149,29 @@ static inline void emit_jecxz(struct emitter *e, unsigned bytes)
     emit1(e, 0xe3), emit1(e, bytes);
 }
 
+/* jecxz, or jcxz for an address size of 2; jcc: both short and forward. The byte before what they return says how far. */
+static inline uint8_t *emit_jcxz(struct emitter *e, unsigned addrsize)
+{
+    if (addrsize == 2)
+        emit1(e, PREFIX_ADDRSIZE);
+    emit_jecxz(e, 0);
+    return e->at;
+}
+
+static inline uint8_t *emit_jcc_short(struct emitter *e, unsigned condition)
+{
+    emit1(e, 0x70 | condition), emit1(e, 0);
+    return e->at;
+}
+
+/* lea reg, [reg - 1], of 2 or 4 bytes */
+static inline void emit_decrement(struct emitter *e, unsigned reg, unsigned bytes)
+{
+    if (bytes == 2)
+        emit1(e, PREFIX_OPSIZE);
+    emit_add(e, reg, -1u);
+}
+
 /* opcode with `reg` and a memory operand of the guest's, `further` bytes on. `prefix`: 0x66 or 0; `opcode`: one byte, or
  * 0x0fxx. The operand's segment must not be CS, FS or GS, its address size 32 bits. */
 void emit_memory(struct emitter *e, unsigned prefix, unsigned opcode, unsigned reg, const struct operand *op,

@@ -20,6 +20,8 @@
  * flags. README.md has what other ways cost. */
 #include "translate.h"
 
+#include <stdlib.h>
+
 #include "direct/direct.h"
 #include "emit.h"
 #include "emulate.h"
@@ -390,11 +392,59 @@ static void emit_conditional(struct unit *u, const struct item *item)
     x->field = emit_jmp(&u->e, cache_stub(u->cache, x));
 }
 
+/* A repeated string instruction, when each of its turns is a step: one turn, then out to itself or to what follows. */
+static void emit_one_turn(struct unit *u, const struct item *item)
+{
+    enum { REPNE = 0xf2 };
+    struct emitter *e = &u->e;
+    const struct insn *insn = &item->insn;
+    struct insn once = *insn;
+    uint8_t opcode = insn->bytes[insn->opcode_at], *over[3];
+    bool compares = (opcode & 0xf6) == 0xa6, until_equal = false;
+    int n = 0;
+
+    once.opcode_at = once.length = 0;
+    for (unsigned i = 0; i < insn->length; i++) {
+        until_equal |= i < insn->opcode_at && insn->bytes[i] == REPNE;
+        if (i < insn->opcode_at && (insn->bytes[i] & 0xfe) == REPNE)
+            continue;
+        once.bytes[once.length++] = insn->bytes[i];
+        once.opcode_at += i < insn->opcode_at;
+    }
+    over[n++] = emit_jcxz(e, insn->addrsize);
+    emit_store(e, ADDRESS(HOLE->slots.ecx), ECX);
+    emit_decrement(e, ECX, insn->addrsize);
+    unit_point(u, item->eip, POINT_ECX, 0);
+    if (item->kind == KIND_SEGMENT)
+        emit_through_gs(u, &once);
+    else
+        emit_copy(u, &once, 0);
+    unit_point(u, item->eip, compares ? POINT_REPEAT : 0, compares ? until_equal ? -insn->length : insn->length : 0);
+    if (compares)
+        over[n++] = emit_jcc_short(e, until_equal ? JCC_Z : JCC_NZ);
+    over[n++] = emit_jcxz(e, insn->addrsize);
+    unit_point(u, item->eip, 0, 0);
+    unit_leave(u, EXIT_BRANCH, NULL, item->eip);
+    while (n-- > 0)
+        over[n][-1] = (uint8_t)(e->at - over[n]);
+}
+
+static bool is_repeated_string(const struct insn *insn)
+{
+    uint8_t opcode = insn->bytes[insn->opcode_at];
+
+    return insn->rep && opcode >= 0xa4 && opcode <= 0xaf && opcode != 0xa8 && opcode != 0xa9;
+}
+
 static void emit_item(struct unit *u, const struct item *item)
 {
     unit_point(u, item->eip, 0, 0);
     if (item->guard)
         emit_guard(u, item);
+    if (u->context->step && item->kind < KIND_CALL && is_repeated_string(&item->insn)) {
+        emit_one_turn(u, item);
+        return;
+    }
     switch (item->kind) {
     case KIND_COPY: emit_copy(u, &item->insn, 0); break;
     case KIND_SEGMENT: emit_through_gs(u, &item->insn); break;
@@ -460,12 +510,18 @@ struct block *translate(struct cache *c, int context, bool landing)
     b->instructions = (uint16_t)u.count;
     u.e = (struct emitter){ cache_writable(c, c->next), c->next };
     emit_block(&u, landing);
-    c->next = (b->end + 15) & ~15u;
+    c->next = (b->end + 31) & ~31u;
     cache_enter(c, b);
     return b;
 }
 
 /* ---- back ----------------------------------------------------------------------------------------- */
+
+/* Does a REPE or REPNE go on, after a turn? */
+static bool repeats(const struct vcpu *cpu, bool while_equal)
+{
+    return cpu->gpr[ECX] != 0 && !(cpu->eflags & FLAG_ZF) == !while_equal;
+}
 
 void translate_back(struct cache *c, const struct block *b, uint32_t host, bool *forward)
 {
@@ -482,7 +538,10 @@ void translate_back(struct cache *c, const struct block *b, uint32_t host, bool 
         cpu->gpr[ECX] = slots->ecx;
     if (p->state & POINT_EDX)
         cpu->gpr[EDX] = slots->edx;
-    cpu->gpr[ESP] += (uint32_t)p->esp;
+    if (!(p->state & POINT_REPEAT))
+        cpu->gpr[ESP] += (uint32_t)p->esp;
+    else if (!repeats(cpu, p->esp > 0))
+        cpu->eip += (uint32_t)abs(p->esp);
     if (p->state & POINT_STI)
         cpu->shadow = SHADOW_STI;
     *forward = p->state & POINT_FORWARD;
