@@ -25,9 +25,11 @@ static bool reserve(struct cache *c)
     c->insn = calloc((size_t)c->insns_max, sizeof *c->insn);
     c->page = calloc((size_t)c->pages_max, sizeof *c->page);
     c->frame_writes = calloc(c->m->mem.bytes >> 12, 1);
+    c->clean = calloc(c->m->mem.bytes >> 12, 1);
+    c->sensitive = calloc(c->m->mem.bytes >> 12, 1);
     c->frame_pages = malloc((c->m->mem.bytes >> 12) * sizeof *c->frame_pages);
     c->m->mem.sealed = calloc(c->m->mem.bytes >> 12, 1);
-    return c->block && c->exit && c->point && c->insn && c->page && c->frame_pages && c->frame_writes && c->m->mem.sealed;
+    return c->block && c->exit && c->point && c->insn && c->page && c->frame_pages && c->frame_writes && c->clean && c->sensitive && c->m->mem.sealed;
 }
 
 const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow, uint32_t bytes)
@@ -174,6 +176,16 @@ static int page_for(struct cache *c, int context, uint32_t gla)
     return i;
 }
 
+void cache_seal(struct cache *c, uint32_t frame, unsigned why)
+{
+    uint8_t *sealed = &c->m->mem.sealed[frame >> 12];
+
+    if (!(*sealed & why)) {
+        *sealed |= why;
+        shadow_seal(c->shadow, frame);
+    }
+}
+
 void cache_enter(struct cache *c, struct block *b)
 {
     uint32_t first = c->context[b->context].cs.base + b->eip, last = first + b->guest_bytes - 1;
@@ -189,10 +201,8 @@ void cache_enter(struct cache *c, struct block *b)
 
         b->next_on_page[k] = p->blocks;
         p->blocks = self;
-        if (!b->checked && !c->m->mem.sealed[p->frame >> 12]) {
-            c->m->mem.sealed[p->frame >> 12] = true;
-            shadow_seal(c->shadow, p->frame);
-        }
+        if (!b->checked)
+            cache_seal(c, p->frame, SEALED_CODE);
     }
     c->m->counters.blocks_translated++;
 }
@@ -270,7 +280,7 @@ void cache_flush(struct cache *c)
         }
     }
     for (int i = 0; i < c->pages; i++) {
-        c->m->mem.sealed[c->page[i].frame >> 12] = false;
+        c->m->mem.sealed[c->page[i].frame >> 12] &= SEALED_SEEN;
         c->frame_pages[c->page[i].frame >> 12] = NONE;
     }
     for (int i = 0; i < CONTEXTS; i++)
@@ -376,7 +386,9 @@ void cache_written(struct cache *c, uint32_t gpa, uint32_t bytes)
     }
     for (int k = c->frame_pages[frame]; k != NONE; k = c->page[k].next_in_frame)
         left |= prune(c, k, gpa, gpa + bytes);
-    if (!left) {
-        c->m->mem.sealed[frame] = false;
+    if (c->m->mem.sealed[frame] & SEALED_SEEN) {        /* to be looked at again */
+        c->clean[frame] = c->sensitive[frame] = false;
+        shadow_seal(c->shadow, frame << 12);
     }
+    c->m->mem.sealed[frame] = left ? SEALED_CODE : 0;
 }

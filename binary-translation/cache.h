@@ -21,6 +21,9 @@
 
 enum { NONE = -1 };
 
+/* Why a frame is sealed: code was translated from it; it was looked at (look.h). */
+enum { SEALED_CODE = 1, SEALED_SEEN = 2 };
+
 struct context {
     bool used;
     bool step;                  /* blocks of one instruction, linked to nothing */
@@ -107,6 +110,7 @@ struct cache {
     struct code_page *page;
     int *frame_pages;           /* by frame number: list of code pages */
     uint8_t *frame_writes;      /* by frame number: how often sealed code there was written to */
+    uint8_t *clean, *sensitive; /* by frame number: what look.c found */
     int blocks, exits, points, insns, pages;
     int blocks_max, exits_max, points_max, insns_max, pages_max;
     unsigned generation;        /* counts flushes */
@@ -125,6 +129,9 @@ struct block *cache_find(struct cache *c, int context, uint32_t eip);
 
 /* Has the page of code at `gla` been written to so often that it is no longer sealed, but its blocks check themselves? */
 bool cache_is_checked(const struct cache *c, uint32_t gla);
+
+/* The frame has something for `why` now: no mapping of it stays writable. */
+void cache_seal(struct cache *c, uint32_t frame, unsigned why);
 
 /* A new block is entered once its code is there: found from now on, its frames sealed. */
 void cache_enter(struct cache *c, struct block *b);

@@ -10,17 +10,11 @@
 #include "emulate.h"
 #include "event.h"
 #include "hole.h"
+#include "look.h"
 #include "status.h"
 #include "translator.h"
 #include "vm.h"
 
-/* Code that asks for no emulation in ring 3 may run directly: user code with interrupts on and no rights to ports. */
-static bool runs_directly(const struct translator *t)
-{
-    const struct vcpu *cpu = &t->m->cpu;
-
-    return !t->user_too && !t->open && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF);
-}
 
 static void run(struct vm *vm, struct translator *t)
 {
@@ -34,7 +28,7 @@ static void run(struct vm *vm, struct translator *t)
             continue;
         }
         deadline = vm_deadline(vm);
-        switch (runs_directly(t) ? direct_run(t->direct, deadline) : translator_run(t, deadline)) {
+        switch (translator_runs_directly(t) ? direct_run(t->direct, deadline) : translator_run(t, deadline)) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);
             if (!emulate(m, &t->direct->insn))
@@ -49,6 +43,9 @@ static void run(struct vm *vm, struct translator *t)
             break;
         case DIRECT_SEALED:
             translator_write(t);
+            break;
+        case DIRECT_UNSEEN:
+            look_at(&t->cache, t->direct->fault);
             break;
         case DIRECT_STOPPED:
             break;

@@ -9,6 +9,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "gate.h"
+#include "look.h"
 #include "machine.h"
 #include "status.h"
 #include "translate.h"
@@ -16,7 +17,7 @@
 static const char *const exit_names[] = {
     [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
     [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
-    [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed-write", [COUNT_CALL] = "gate-call", [COUNT_LINK] = "gate-link",
+    [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed-write", [COUNT_UNSEEN] = "unseen-page", [COUNT_CALL] = "gate-call", [COUNT_LINK] = "gate-link",
     [COUNT_LOOKUP] = "gate-lookup", [COUNT_NEAR] = "gate-branch", [COUNT_FPU] = "gate-fpu",
     [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", NULL,
 };
@@ -53,6 +54,7 @@ static void flush_page(struct machine *m, uint32_t gla)
 const char *translator_init(struct translator *t, struct direct *d, uint32_t bytes)
 {
     struct machine *m = d->m;
+    const char *why;
 
     t->m = m;
     t->direct = d;
@@ -63,7 +65,18 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
     if (!segments_monitor())
         return "modify_ldt gives no segment of 4 GiB";
     HOLE->slots.selector[SELECTOR_OURS] = SEGMENT_MONITOR_DATA;
-    return cache_init(&t->cache, m, &d->shadow, bytes);
+    why = cache_init(&t->cache, m, &d->shadow, bytes);
+    d->shadow.executable = t->user_too ? NULL : t->cache.clean;
+    return why;
+}
+
+/* With interrupts off or ports of its own, even user code would see what is not so (VMware's rule: Bugnion et al. 2012). */
+bool translator_runs_directly(const struct translator *t)
+{
+    const struct vcpu *cpu = &t->m->cpu;
+
+    return !t->user_too && !t->open && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF) &&
+           !look_found_sensitive(&t->cache, cpu->seg[CS].base + cpu->eip);
 }
 
 /* ---- entering ------------------------------------------------------------------------------------ */
@@ -172,8 +185,9 @@ static enum direct_exit branch(struct translator *t, struct exit *x, int context
     cpu->shadow = SHADOW_NONE;
     if (t->cache.context[context].step)
         return count(t, (enum translator_count)COUNT_STEP, stepped(t));
-    *again = true;
-    shorten(t, x, context);
+    *again = !translator_runs_directly(t);
+    if (*again)
+        shorten(t, x, context);
     return count(t, x && x->kind == EXIT_BRANCH ? COUNT_LINK : COUNT_LOOKUP, DIRECT_INTERRUPTED);
 }
 
@@ -268,12 +282,12 @@ static void forget(struct translator *t, uint32_t gla, unsigned bytes)
         cache_written(&t->cache, tr.gpa, bytes);
 }
 
-/* What the instruction at EIP writes in the page of d->sealed; all of the page if it repeats. */
+/* What the instruction at EIP writes in the page of d->fault; all of the page if it repeats. */
 static void forget_operands(struct translator *t)
 {
     struct direct *d = t->direct;
     struct vcpu *cpu = &t->m->cpu;
-    uint32_t page = d->sealed & PAGE_MASK;
+    uint32_t page = d->fault & PAGE_MASK;
     bool found = false;
 
     for (int i = 0; i < d->insn.operands && !d->insn.rep; i++) {
@@ -296,7 +310,7 @@ static void forget_operands(struct translator *t)
 bool translator_write(struct translator *t)
 {
     struct direct *d = t->direct;
-    uint32_t gla = d->sealed & PAGE_MASK;
+    uint32_t gla = d->fault & PAGE_MASK;
     struct translation tr;
 
     if (decode_at_eip(t->m, &d->insn))

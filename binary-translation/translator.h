@@ -28,7 +28,10 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
 /* Let the guest run, translated, at whatever privilege; see direct_run(). Never DIRECT_SEALED. */
 enum direct_exit translator_run(struct translator *t, uint64_t deadline);
 
-/* The instruction at EIP writes to sealed code at d->sealed: forget what it writes over, and let the next
+/* Is what comes next to be run by direct_run(): user code, for which ring 3 is right? */
+bool translator_runs_directly(const struct translator *t);
+
+/* The instruction at EIP writes to sealed code at d->fault: forget what it writes over, and let the next
  * translator_run() carry it out. For direct_run()'s DIRECT_SEALED. False: the machine is stopped. */
 bool translator_write(struct translator *t);
 

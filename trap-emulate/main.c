@@ -33,7 +33,7 @@ static void run(struct vm *vm, struct direct *direct)
         case DIRECT_INTERRUPTED:
             vm_tick(vm);
             break;
-        case DIRECT_SEALED:             /* nothing is sealed here */
+        case DIRECT_SEALED: case DIRECT_UNSEEN:         /* nothing is sealed here, or hidden */
         case DIRECT_STOPPED:
             break;
         }

@@ -17,7 +17,7 @@
 #include "status.h"
 #include "transfer.h"
 
-enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, LINUX_CODE32 = 0x23, LINUX_CODE64 = 0x33 };
+enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, HOST_PF_FETCH = 16, LINUX_CODE32 = 0x23, LINUX_CODE64 = 0x33 };
 
 static enum direct_exit count(struct direct *d, enum direct_count what, enum direct_exit exit)
 {
@@ -168,17 +168,20 @@ static enum direct_exit protection(struct direct *d, enum vector vector, uint32_
 static enum direct_exit page_fault(struct direct *d, bool *again)
 {
     unsigned access = (direct_world.error & HOST_PF_WRITE ? ACCESS_WRITE : 0) | user(d);
+    bool fetch = direct_world.error & HOST_PF_FETCH, present = direct_world.error & PF_PROTECTION;
 
     if (direct_world.cr2 >= WINDOW_END)                 /* a segment of which nothing may be reached */
         return protection(d, VEC_GP, 0, again);
-    switch (shadow_fill(&d->shadow, (uint32_t)direct_world.cr2 - d->shadow.window, access)) {
+    d->fault = (uint32_t)direct_world.cr2 - d->shadow.window;
+    if (d->shadow.executable && fetch && present)
+        return count(d, COUNT_UNSEEN, DIRECT_UNSEEN);
+    switch (shadow_fill(&d->shadow, d->fault, access)) {
     case FILL_DONE:
         *again = true;
         return count(d, COUNT_SHADOW_FILL, DIRECT_INTERRUPTED);
     case FILL_FAULT:
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
     case FILL_SEALED:
-        d->sealed = (uint32_t)direct_world.cr2 - d->shadow.window;
         return count(d, COUNT_SEALED, DIRECT_SEALED);
     default:
         return DIRECT_STOPPED;

@@ -25,14 +25,15 @@ enum direct_exit {
     DIRECT_SENSITIVE,       /* d->insn stands at the guest's EIP: emulate it */
     DIRECT_EXCEPTION,       /* the exception in m->cpu.fault: deliver it */
     DIRECT_INTERRUPTED,     /* the timer, or an interrupt shadow has ended: look at the devices */
-    DIRECT_SEALED,          /* a write to a sealed page at d->sealed, guest-linear (memory.h); only if there are any */
+    DIRECT_SEALED,          /* a write to a sealed page (memory.h) at d->fault, guest-linear; only if there are any */
+    DIRECT_UNSEEN,          /* a page that shadow.executable does not allow: look at it; only if that is set */
     DIRECT_STOPPED,         /* the machine is stopped */
 };
 
 /* What brought the guest to a halt, for the counters: names in direct_exit_names. */
 enum direct_count {
     COUNT_SENSITIVE, COUNT_SOFTWARE_INT, COUNT_EXCEPTION, COUNT_SHADOW_FILL, COUNT_TRUNCATION, COUNT_STEP, COUNT_TIMER,
-    COUNT_SEALED, COUNT_END,
+    COUNT_SEALED, COUNT_UNSEEN, COUNT_END,
 };
 extern const char *const direct_exit_names[];
 
@@ -44,7 +45,7 @@ struct direct {
     uint16_t selector[SEGREGS];     /* as entered with: for the segments `selected`, cut at `selected_end` */
     struct segment selected[SEGREGS];
     uint32_t selected_end;
-    uint32_t sealed;
+    uint32_t fault;
     bool step;                      /* the trap flag is ours: run one instruction */
     bool unaligned;                 /* run one instruction without AC */
     uint32_t entry_eip;

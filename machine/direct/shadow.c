@@ -188,38 +188,56 @@ static bool is_sealed(const struct shadow *s, uint32_t gpa)
     return s->m->mem.sealed && s->m->mem.sealed[gpa >> 12];
 }
 
-static void protect(struct shadow *s, uint32_t gla, bool writable)
+static bool is_executable(const struct shadow *s, uint32_t gpa)
 {
-    mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0));
+    return !s->executable || s->executable[gpa >> 12];
+}
+
+static int rights(const struct shadow *s, uint32_t gpa, bool writable)
+{
+    return PROT_READ | (writable ? PROT_WRITE : 0) | (is_executable(s, gpa) ? PROT_EXEC : 0);
+}
+
+static void protect(struct shadow *s, uint32_t gla, uint32_t gpa, bool writable)
+{
+    mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, rights(s, gpa, writable));
 }
 
 void shadow_seal(struct shadow *s, uint32_t frame)
 {
     if (s->flat && frame >= WINDOW_MOVED)
-        protect(s, frame, false);
+        protect(s, frame, frame, false);
     for (unsigned i = 0; i < s->count; i++) {
         uint32_t spte = s->spte[s->listed[i]];
 
         if ((spte & SPTE_MAPPED) && (spte & PAGE_MASK) == frame)
-            protect(s, s->listed[i] << 12, false);
+            protect(s, s->listed[i] << 12, frame, false);
     }
+}
+
+/* The frame that is mapped at `gla` now, if any is. */
+static bool mapped(const struct shadow *s, uint32_t gla, uint32_t *frame)
+{
+    bool flat = s->flat && gla >= WINDOW_MOVED;
+
+    *frame = (flat ? gla : s->spte[gla >> 12]) & PAGE_MASK;
+    return flat || (s->spte[gla >> 12] & SPTE_MAPPED);
 }
 
 void shadow_open(struct shadow *s, uint32_t gla)
 {
-    gla &= PAGE_MASK;
-    if ((s->spte[gla >> 12] & SPTE_MAPPED) || (s->flat && gla >= WINDOW_MOVED))
-        protect(s, gla, true);
+    uint32_t frame;
+
+    if (mapped(s, gla, &frame))
+        protect(s, gla & PAGE_MASK, frame, true);
 }
 
 void shadow_close(struct shadow *s, uint32_t gla)
 {
-    struct translation t;
+    uint32_t frame;
 
-    gla &= PAGE_MASK;
-    if (memory_peek(s->m, gla, ACCESS_READ, &t) && is_sealed(s, t.gpa) &&
-        ((s->spte[gla >> 12] & SPTE_MAPPED) || (s->flat && gla >= WINDOW_MOVED)))
-        protect(s, gla, false);
+    if (mapped(s, gla, &frame) && is_sealed(s, frame))
+        protect(s, gla & PAGE_MASK, frame, false);
 }
 
 /* ---- bringing pages in ---------------------------------------------------------------------------- */
@@ -238,9 +256,8 @@ static enum fill stop(struct shadow *s, int status, const char *format, uint32_t
 static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, bool writable)
 {
     void *at = (void *)(uintptr_t)(gla + s->window);
-    int prot = PROT_READ | PROT_EXEC | (writable ? PROT_WRITE : 0);
 
-    if (mmap(at, bytes, prot, MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE), s->memfd, gpa) == at)
+    if (mmap(at, bytes, rights(s, gpa, writable), MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE), s->memfd, gpa) == at)
         return true;
     if (s->window == 0 && gla < WINDOW_MOVED && (errno == EPERM || errno == EACCES)) {
         shadow_flush_all(s);
@@ -263,7 +280,7 @@ static bool continues(const struct shadow *s, const struct translation *t, uint3
     return at < window_end(s) && at >= WINDOW_MOVED && !(s->spte[at >> 12] & SPTE_MAPPED) &&
            memory_peek(s->m, at, ACCESS_READ, &next) && rights_of(&next) == rights_of(t) &&
            next.gpa == t->gpa + (uint32_t)distance * PAGE_BYTES && next.gpa < s->m->mem.bytes &&
-           is_sealed(s, next.gpa) == is_sealed(s, t->gpa);
+           is_sealed(s, next.gpa) == is_sealed(s, t->gpa) && is_executable(s, next.gpa) == is_executable(s, t->gpa);
 }
 
 static void remember(struct shadow *s, uint32_t page, uint32_t gpa, uint32_t flags)
@@ -283,7 +300,7 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
     uint32_t first = low ? gla : WINDOW_MOVED;
 
     if (!low && s->flat) {                              /* a page that was sealed once */
-        protect(s, gla, true);
+        protect(s, gla, gla, true);
         return FILL_DONE;
     }
     if (!low)
@@ -292,7 +309,7 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     for (uint32_t gpa = first; !low && s->m->mem.sealed && gpa < s->m->mem.bytes; gpa += PAGE_BYTES)
         if (is_sealed(s, gpa))
-            protect(s, gpa, false);
+            protect(s, gpa, gpa, false);
     if (low)
         remember(s, gla >> 12, gla, PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
     return FILL_DONE;

@@ -26,6 +26,7 @@ struct shadow {
     uint32_t cut;                   /* guest-linear: user mode gets segments that end here */
     bool cut_known, cut_given_up;
     unsigned exposed;               /* supervisor pages mapped below the cut */
+    const uint8_t *executable;      /* by frame number: may the guest execute it where it is? NULL: all of it */
 };
 
 /* `memfd` holds the guest's RAM of m->mem.bytes. False: out of memory. */
@@ -38,7 +39,8 @@ enum fill { FILL_DONE, FILL_FAULT, FILL_STOPPED, FILL_SEALED };
  * FILL_SEALED: it is a write to a frame that m->mem.sealed keeps read-only; nothing is mapped. */
 enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access);
 
-/* The frame has become sealed: no mapping of it stays writable. When it ceases to be, the next write brings that back. */
+/* The frame has become sealed, or may be executed now, or no longer: no mapping of it stays writable or different. When
+ * it ceases to be sealed, the next write brings the right to write back. */
 void shadow_seal(struct shadow *s, uint32_t frame);
 
 /* Let writes to a page through for a while, though its frame is sealed; and no longer. */
