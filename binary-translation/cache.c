@@ -89,32 +89,36 @@ struct block *cache_block_at(struct cache *c, uint32_t host)
 
 /* ---- contexts ------------------------------------------------------------------------------------ */
 
-static bool same_context(const struct context *a, const struct context *b)
+static bool is_context(const struct context *x, const struct vcpu *cpu, bool step, uint32_t cr3)
 {
-    return a->cr3 == b->cr3 && a->step == b->step && a->cpl == b->cpl && a->iopl == b->iopl &&
-           a->stack32 == b->stack32 && memcmp(&a->cs, &b->cs, sizeof a->cs) == 0;
+    const struct segment *cs = &cpu->seg[CS];
+
+    return x->cr3 == cr3 && x->step == step && x->iopl == vcpu_iopl(cpu) && x->cs.selector == cs->selector &&
+           x->cs.attr == cs->attr && x->cs.base == cs->base && x->cs.limit == cs->limit &&
+           x->stack32 == !!(cpu->seg[SS].attr & ATTR_BIG);
 }
 
 int cache_context(struct cache *c, bool step, bool by_address_space)
 {
     const struct vcpu *cpu = &c->m->cpu;
-    struct context now = {
-        .used = true, .step = step, .cpl = (uint8_t)vcpu_cpl(cpu), .iopl = (uint8_t)vcpu_iopl(cpu), .cs = cpu->seg[CS],
-        .stack32 = cpu->seg[SS].attr & ATTR_BIG, .pages = NONE,
-        .cr3 = by_address_space && (cpu->cr0 & CR0_PG) ? cpu->cr3 : 0,
-    };
+    uint32_t cr3 = by_address_space && (cpu->cr0 & CR0_PG) ? cpu->cr3 : 0;
+    struct context *x;
     int i;
 
     for (i = 0; i < CONTEXTS && c->context[i].used; i++)
-        if (same_context(&c->context[i], &now))
+        if (is_context(&c->context[i], cpu, step, cr3))
             return i;
     if (i == CONTEXTS) {
         cache_flush(c);
         memset(c->context, 0, sizeof c->context);
         i = 0;
     }
-    now.simple = !step && (cpu->seg[CS].attr & ATTR_BIG) && now.stack32 && cpu->seg[CS].limit == 0xffffffff;
-    c->context[i] = now;
+    x = &c->context[i];
+    *x = (struct context){
+        .used = true, .step = step, .cpl = (uint8_t)vcpu_cpl(cpu), .iopl = (uint8_t)vcpu_iopl(cpu), .cs = cpu->seg[CS],
+        .stack32 = cpu->seg[SS].attr & ATTR_BIG, .cr3 = cr3, .pages = NONE,
+    };
+    x->simple = !step && (x->cs.attr & ATTR_BIG) && x->stack32 && x->cs.limit == 0xffffffff;
     for (int k = 0; k < TABLE_ENTRIES; k++)
         HOLE->table[i][k] = gate_miss();
     return i;

@@ -31,7 +31,7 @@ static void run(struct vm *vm, struct translator *t)
         switch (translator_runs_directly(t) ? direct_run(t->direct, deadline) : translator_run(t, deadline)) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);
-            if (!emulate(m, &t->direct->insn))
+            if (!emulate(m, t->direct->insn))
                 event_exception(m);
             break;
         case DIRECT_EXCEPTION:

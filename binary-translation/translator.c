@@ -235,7 +235,7 @@ static enum direct_exit take_exit(struct translator *t, int number, int context,
     if (indirect || x->kind == EXIT_BRANCH)
         return branch(t, x, context, again);
     if (x->insn != NONE)
-        t->direct->insn = t->cache.insn[x->insn];
+        t->direct->insn = &t->cache.insn[x->insn];
     switch (x->kind) {
     case EXIT_CALL: return count(t, COUNT_CALL, DIRECT_SENSITIVE);
     case EXIT_NEAR: return near_branch(t, again);
@@ -259,7 +259,7 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
 
     if (b) {
         translate_back(c, b, host, &forward);
-        if (forward && (!decode_at_eip(t->m, &t->direct->insn) || !emulate(t->m, &t->direct->insn)))
+        if (forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
         memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
         return direct_classify(t->direct, again);
@@ -290,9 +290,9 @@ static void forget_operands(struct translator *t)
     uint32_t page = d->fault & PAGE_MASK;
     bool found = false;
 
-    for (int i = 0; i < d->insn.operands && !d->insn.rep; i++) {
-        const struct operand *op = &d->insn.op[i];
-        uint32_t first = cpu->seg[op->seg % SEGREGS].base + operand_offset(cpu, &d->insn, op), end = first + op->bytes;
+    for (int i = 0; i < d->insn->operands && !d->insn->rep; i++) {
+        const struct operand *op = &d->insn->op[i];
+        uint32_t first = cpu->seg[op->seg % SEGREGS].base + operand_offset(cpu, d->insn, op), end = first + op->bytes;
 
         if (op->kind != OPERAND_MEM || !op->written || op->bytes == 0 || op->bytes > 16 || end - page > PAGE_BYTES + 16)
             continue;
@@ -313,7 +313,7 @@ bool translator_write(struct translator *t)
     uint32_t gla = d->fault & PAGE_MASK;
     struct translation tr;
 
-    if (decode_at_eip(t->m, &d->insn))
+    if (direct_decode(d))
         forget_operands(t);
     if (!memory_peek(t->m, gla, ACCESS_READ, &tr) || tr.gpa >= t->m->mem.bytes || !t->m->mem.sealed[tr.gpa >> 12])
         return true;                                    /* nothing is left there: an ordinary write */

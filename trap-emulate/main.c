@@ -23,7 +23,7 @@ static void run(struct vm *vm, struct direct *direct)
         switch (direct_run(direct, vm_deadline(vm))) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);
-            if (!emulate(m, &direct->insn))
+            if (!emulate(m, direct->insn))
                 event_exception(m);
             break;
         case DIRECT_EXCEPTION:

@@ -27,6 +27,12 @@ static enum direct_exit count(struct direct *d, enum direct_count what, enum dir
 
 static unsigned user(const struct direct *d) { return vcpu_cpl(&d->m->cpu) == 3 ? ACCESS_USER : 0; }
 
+bool direct_decode(struct direct *d)
+{
+    d->insn = &d->decoded;
+    return decode_at_eip(d->m, &d->decoded);
+}
+
 /* ---- instructions -------------------------------------------------------------------------------- */
 
 /* A software interrupt's signal comes after the instruction: step back to it. The short form is the byte
@@ -39,7 +45,7 @@ static enum direct_exit software_interrupt(struct direct *d, uint8_t opcode)
     memory_load(d->m, cpu->seg[CS].base + cpu->eip - 1, &last, 1, user(d));
     cpu->eip -= last == opcode ? 1 : 2;
     d->m->counters.exits[COUNT_SOFTWARE_INT]++;
-    return decode_at_eip(d->m, &d->insn) ? DIRECT_SENSITIVE : DIRECT_EXCEPTION;
+    return direct_decode(d) ? DIRECT_SENSITIVE : DIRECT_EXCEPTION;
 }
 
 /* ---- #GP and #SS without a sensitive instruction -------------------------------------------------- */
@@ -74,7 +80,7 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
 /* BT and its kin with a register index reach beyond the operand they name (Intel SDM vol. 2A, table 3-2). */
 static uint32_t bit_string_offset(const struct direct *d, const struct operand *op)
 {
-    const struct insn *insn = &d->insn;
+    const struct insn *insn = d->insn;
     int at = 0;
 
     while (at < insn->length - 1 && insn->bytes[at] != 0x0f)
@@ -89,7 +95,7 @@ static uint32_t bit_string_offset(const struct direct *d, const struct operand *
 /* Ask every memory operand, reads first. False: the guest earned the fault in m->cpu.fault. */
 static bool operands_allowed(struct direct *d, bool *explained)
 {
-    const struct insn *insn = &d->insn;
+    const struct insn *insn = d->insn;
 
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < insn->operands; k++) {
@@ -109,7 +115,7 @@ bool direct_branch(struct direct *d)
 {
     struct machine *m = d->m;
     struct vcpu *cpu = &m->cpu;
-    const struct insn *insn = &d->insn;
+    const struct insn *insn = d->insn;
     struct stack s = stack_current(cpu);
     uint32_t next = cpu->eip + insn->length, target;
     bool loop = insn->op[0].kind == OPERAND_IMM && insn->op[0].bytes == 1 &&
@@ -143,14 +149,14 @@ static enum direct_exit protection(struct direct *d, enum vector vector, uint32_
     struct vcpu *cpu = &d->m->cpu;
     bool explained = false;
 
-    if (!decode_at_eip(d->m, &d->insn))
+    if (!direct_decode(d))
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
-    if (d->insn.isa != ISA_OTHER)
+    if (d->insn->isa != ISA_OTHER)
         return count(d, vector == VEC_GP && (error & ERROR_IDT) ? COUNT_SOFTWARE_INT : COUNT_SENSITIVE,
                      DIRECT_SENSITIVE);
     if (!operands_allowed(d, &explained))
         return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
-    if (!explained && d->insn.branch != BRANCH_NONE) {
+    if (!explained && d->insn->branch != BRANCH_NONE) {
         if (!direct_branch(d))
             return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
         explained = true;

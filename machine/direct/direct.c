@@ -120,6 +120,19 @@ static uint32_t ceiling(struct direct *d)
     return WINDOW_END;
 }
 
+/* Six segments of twelve bytes, as words: this is asked at every entry. */
+static bool same_segments(const struct segment *a, const struct segment *b)
+{
+    uint64_t x[9], y[9], differ = 0;
+
+    memcpy(x, a, sizeof x);
+    memcpy(y, b, sizeof y);
+    for (int i = 0; i < 9; i++)
+        differ |= x[i] ^ y[i];
+    return differ == 0;
+}
+_Static_assert(sizeof(struct segment[SEGREGS]) == 9 * sizeof(uint64_t), "same_segments() compares nine words");
+
 void direct_select(struct direct *d)
 {
     struct vcpu *cpu = &d->m->cpu;
@@ -127,7 +140,7 @@ void direct_select(struct direct *d)
 
     if (d->segments.window != d->shadow.window)
         segments_reset(&d->segments, d->shadow.window);
-    else if (end == d->selected_end && memcmp(d->selected, cpu->seg, sizeof d->selected) == 0)
+    else if (end == d->selected_end && same_segments(d->selected, cpu->seg))
         return;
     for (int i = 0; i < SEGREGS; i++)
         d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end);

@@ -22,7 +22,7 @@
 struct machine;
 
 enum direct_exit {
-    DIRECT_SENSITIVE,       /* d->insn stands at the guest's EIP: emulate it */
+    DIRECT_SENSITIVE,       /* *d->insn stands at the guest's EIP: emulate it */
     DIRECT_EXCEPTION,       /* the exception in m->cpu.fault: deliver it */
     DIRECT_INTERRUPTED,     /* the timer, or an interrupt shadow has ended: look at the devices */
     DIRECT_SEALED,          /* a write to a sealed page (memory.h) at d->fault, guest-linear; only if there are any */
@@ -41,7 +41,8 @@ struct direct {
     struct machine *m;
     struct segments segments;
     struct shadow shadow;
-    struct insn insn;
+    struct insn decoded;
+    const struct insn *insn;        /* after DIRECT_SENSITIVE: `decoded`, or where a translator keeps it */
     uint16_t selector[SEGREGS];     /* as entered with: for the segments `selected`, cut at `selected_end` */
     struct segment selected[SEGREGS];
     uint32_t selected_end;
@@ -65,7 +66,10 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline);
 void direct_arm(struct direct *d, uint64_t deadline);
 void direct_select(struct direct *d);
 
-/* Carry out the near branch d->insn, which is taken, at the guest's EIP. False: the exception is in m->cpu.fault. */
+/* Decode what stands at EIP to d->insn. False: the exception is in m->cpu.fault. */
+bool direct_decode(struct direct *d);
+
+/* Carry out the near branch *d->insn, which is taken, at the guest's EIP. False: the exception is in m->cpu.fault. */
 bool direct_branch(struct direct *d);
 
 /* Flags that the processor must not take from the guest: they would be ours (IF, IOPL) or fault. */
