@@ -55,6 +55,21 @@ static void print_numbered(FILE *f, const char *table, const uint64_t *count, in
     fputs("},\n", f);
 }
 
+static void print_blocks(FILE *f, const struct counters *c)
+{
+    const struct { const char *name; uint64_t count; } field[] = {
+        { "translated", c->blocks_translated }, { "chained", c->blocks_chained },
+        { "invalidated", c->blocks_invalidated }, { "evicted", c->blocks_evicted },
+        { "guest_bytes", c->guest_bytes }, { "host_bytes", c->host_bytes }, { "instructions", c->instructions },
+        { "looked_up", c->looked_up }, { "missed", c->missed }, { "predicted", c->predicted },
+    };
+
+    fputs("  \"blocks\": {", f);
+    for (unsigned i = 0; i < sizeof field / sizeof *field; i++)
+        fprintf(f, "%s\"%s\": %" PRIu64, i ? ", " : "", field[i].name, field[i].count);
+    fputs("} }\n", f);
+}
+
 bool counters_write(const struct counters *c, const char *vmm, const char *path)
 {
     FILE *f = fopen(path, "w");
@@ -69,7 +84,6 @@ bool counters_write(const struct counters *c, const char *vmm, const char *path)
     fprintf(f, "  \"timer\": {\"lost\": %" PRIu64 "},\n", c->timer_ticks_lost);
     fprintf(f, "  \"shadow\": {\"mapped\": %" PRIu64 ", \"flushed\": %" PRIu64 "},\n", c->pages_shadowed,
             c->pages_flushed);
-    fprintf(f, "  \"blocks\": {\"translated\": %" PRIu64 ", \"chained\": %" PRIu64 ", \"invalidated\": %" PRIu64
-            "} }\n", c->blocks_translated, c->blocks_chained, c->blocks_invalidated);
+    print_blocks(f, c);
     return fclose(f) == 0;
 }

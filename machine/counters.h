@@ -15,6 +15,9 @@ struct counters {
     uint64_t events[256];               /* delivered to the guest, by vector */
     uint64_t pages_shadowed, pages_flushed;
     uint64_t blocks_translated, blocks_chained, blocks_invalidated, blocks_evicted;
+    uint64_t guest_bytes, host_bytes, instructions;     /* of the blocks translated */
+    uint64_t looked_up, missed;         /* entries and indirect branches whose block was there, and was not */
+    uint64_t predicted;                 /* targets of indirect branches that were written into the branch */
     uint64_t hypercalls[HYPERCALLS_MAX];
     uint64_t timer_ticks_lost;          /* beyond one second of debt: see pit.h */
 };

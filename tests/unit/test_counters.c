@@ -66,6 +66,13 @@ START_TEST(everything_counted)
     c->blocks_translated = 9;
     c->blocks_chained = 10;
     c->blocks_invalidated = 11;
+    c->blocks_evicted = 13;
+    c->guest_bytes = 14;
+    c->host_bytes = 15;
+    c->instructions = 16;
+    c->looked_up = 17;
+    c->missed = 18;
+    c->predicted = 19;
     c->timer_ticks_lost = 12;
     root = written();
     ck_assert_int_eq(number(root, "exits", "privileged"), 5);
@@ -83,6 +90,13 @@ START_TEST(everything_counted)
     ck_assert_int_eq(number(root, "blocks", "translated"), 9);
     ck_assert_int_eq(number(root, "blocks", "chained"), 10);
     ck_assert_int_eq(number(root, "blocks", "invalidated"), 11);
+    ck_assert_int_eq(number(root, "blocks", "evicted"), 13);
+    ck_assert_int_eq(number(root, "blocks", "guest_bytes"), 14);
+    ck_assert_int_eq(number(root, "blocks", "host_bytes"), 15);
+    ck_assert_int_eq(number(root, "blocks", "instructions"), 16);
+    ck_assert_int_eq(number(root, "blocks", "looked_up"), 17);
+    ck_assert_int_eq(number(root, "blocks", "missed"), 18);
+    ck_assert_int_eq(number(root, "blocks", "predicted"), 19);
     ck_assert_int_eq(number(root, "timer", "lost"), 12);
     json_decref(root);
 }
