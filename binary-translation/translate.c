@@ -512,6 +512,9 @@ struct block *translate(struct cache *c, int context, bool landing)
     emit_block(&u, landing);
     c->next = (b->end + 31) & ~31u;
     cache_enter(c, b);
+    c->m->counters.guest_bytes += b->guest_bytes;
+    c->m->counters.host_bytes += b->end - b->landing;
+    c->m->counters.instructions += u.count;
     return b;
 }
 

@@ -154,12 +154,22 @@ static enum direct_exit stepped(struct translator *t)
     return DIRECT_EXCEPTION;
 }
 
+/* The block at EIP, for an entry or an indirect branch. */
+static struct block *look_up(struct translator *t, int context)
+{
+    struct block *b = cache_find(&t->cache, context, t->m->cpu.eip);
+    struct counters *n = &t->m->counters;
+
+    ++*(b ? &n->looked_up : &n->missed);
+    return b;
+}
+
 /* Find or make the block that an exit leads to, and make the way there shorter. Only one that the jump table leads to
  * needs a landing; if it has none, it is made again. */
 static void shorten(struct translator *t, struct exit *x, int context)
 {
     struct cache *c = &t->cache;
-    struct block *b = cache_find(c, context, t->m->cpu.eip);
+    struct block *b = x && x->kind == EXIT_BRANCH ? cache_find(c, context, t->m->cpu.eip) : look_up(t, context);
     unsigned generation = c->generation;
 
     if (!x && b && b->landing == b->entry) {
@@ -173,7 +183,7 @@ static void shorten(struct translator *t, struct exit *x, int context)
     if (!x)
         cache_set_target(c, b);
     else if (generation == c->generation && x->kind == EXIT_PREDICT)
-        cache_predict(c, x, b);
+        cache_predict(c, x, b), t->m->counters.predicted++;
     else if (generation == c->generation)
         cache_link(c, x, b);
 }
@@ -335,14 +345,16 @@ static void close_pages(struct translator *t)
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
 
+/* *again, in: this is not the first turn. */
 static enum direct_exit run_once(struct translator *t, bool *again)
 {
     struct cache *c = &t->cache;
     bool user = vcpu_cpl(&t->m->cpu) == 3, open = t->open;
     int context = cache_context(c, must_step(t), t->user_too && user);
-    struct block *b = cache_find(c, context, t->m->cpu.eip);
+    struct block *b = *again ? cache_find(c, context, t->m->cpu.eip) : look_up(t, context);
     enum direct_exit exit;
 
+    *again = false;
     if (!b && !(b = translate(c, context, false)))
         return count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
     load_slots(t);
@@ -368,11 +380,10 @@ static enum direct_exit run_once(struct translator *t, bool *again)
 enum direct_exit translator_run(struct translator *t, uint64_t deadline)
 {
     enum direct_exit exit;
-    bool again;
+    bool again = false;
 
     direct_arm(t->direct, deadline);
     do {
-        again = false;
         direct_select(t->direct);
         if (t->m->stopped)
             return DIRECT_STOPPED;
