@@ -52,7 +52,8 @@ enum {
     POINT_REPEAT = 128,                                 /* after a turn of a string instruction of |esp| bytes, REPE if esp > 0 */
 };
 struct point {
-    uint16_t host;              /* from the block's begin; it holds up to the next point */
+    uint16_t host : 15;         /* from the block's begin; it holds up to the next point */
+    uint16_t begins : 1;        /* a guest instruction's host code begins here: for listing.h */
     uint8_t state;
     int8_t esp;
     uint32_t eip;
@@ -90,7 +91,6 @@ struct block {
     int next_in_bucket;
     int incoming;
     int points, points_count;
-    uint32_t runs;              /* counted by the code itself if asked to */
 };
 
 enum { BUCKETS = 1 << 14 };
@@ -113,10 +113,12 @@ struct cache {
     uint8_t *clean, *sensitive; /* by frame number: what look.c found */
     int blocks, exits, points, insns, pages;
     int blocks_max, exits_max, points_max, insns_max, pages_max;
+    bool count_runs;            /* blocks count their own, in HOLE->runs by their number */
     unsigned generation;        /* counts flushes */
 };
 
-enum { STUB_BYTES = 20, PREDICTIONS = 2 };
+enum { STUB_BYTES = 20, PREDICTIONS = 2, COUNT_BYTES = 34 };
+_Static_assert(RUNS_MAX >= CACHE_BYTES_MAX / STUB_BYTES, "a block has a stub at least");
 
 /* Maps code and tables. `bytes` of cache, CACHE_BYTES_MIN to CACHE_BYTES_MAX. NULL, or what the host lacks. */
 const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow, uint32_t bytes);

@@ -4,6 +4,7 @@
  *   0xfc000000   struct vm        the virtual PC: translated code reads and writes the guest's CR0, IDTR, IF ... in place
  *                struct slots     what translated code keeps besides
  *                jump tables      one for each context: where indirect branches find their target
+ *                runs             how often each block ran, if blocks count that
  *                code             the gate, then the code cache; mapped here for executing, above 4 GiB for writing
  *
  * Data and code are pages apart: a store near code costs more than a crossing. Read next: cache.h, translate.c. */
@@ -21,6 +22,7 @@ enum {
     TABLE_ENTRIES = 65536,              /* by the low 16 bits of the target: MOVZX is a hash that keeps the flags */
     CACHE_BYTES_MIN = 8 << 10, CACHE_BYTES_DEFAULT = 4 << 20, CACHE_BYTES_MAX = 32 << 20,
     SLOT_SELECTORS = 8, SELECTOR_OURS = 6,
+    RUNS_MAX = CACHE_BYTES_MAX / 16,    /* more than the cache can have blocks */
 };
 
 struct slots {
@@ -37,6 +39,7 @@ struct hole {
     struct vm vm;
     alignas(4096) struct slots slots;
     alignas(4096) uint32_t table[CONTEXTS][TABLE_ENTRIES];      /* host addresses */
+    alignas(4096) uint32_t runs[RUNS_MAX];                      /* by number of the block */
     alignas(4096) uint8_t code[4096 + CACHE_BYTES_MAX];
 };
 _Static_assert(sizeof(struct hole) <= 64u << 20, "the hole is 64 MiB");

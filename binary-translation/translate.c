@@ -28,6 +28,7 @@
 #include "gate.h"
 #include "machine.h"
 #include "sequences.h"
+#include "trace.h"
 #include "unit.h"
 
 /* ---- points and exits ----------------------------------------------------------------------------- */
@@ -44,6 +45,9 @@ void unit_point(struct unit *u, uint32_t eip, unsigned state, int esp)
     };
     u->block->points_count++;
 }
+
+/* The point just noted begins a guest instruction, or what follows the last. */
+static void begins(struct unit *u) { u->cache->point[u->cache->points - 1].begins = true; }
 
 struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *item, uint32_t eip)
 {
@@ -195,6 +199,23 @@ static void emit_check(struct unit *u)
         emit_jmp(e, changed);
     }
     emit_load(e, ECX, ADDRESS(HOLE->slots.ecx));
+}
+
+/* One more run. Until ECX is back the block has not begun. */
+static void emit_count(struct unit *u)
+{
+    struct emitter *e = &u->e;
+    uint32_t *runs = &HOLE->runs[u->block - u->cache->block];
+
+    *runs = 0;
+    unit_point(u, u->block->eip, 0, 0);
+    emit_store(e, ADDRESS(HOLE->slots.ecx), ECX);
+    unit_point(u, u->block->eip, POINT_ECX, 0);
+    emit_load(e, ECX, ADDRESS(*runs));
+    emit_add(e, ECX, 1);
+    emit_store(e, ADDRESS(*runs), ECX);
+    emit_load(e, ECX, ADDRESS(HOLE->slots.ecx));
+    unit_point(u, u->block->eip, 0, 0);
 }
 
 static void emit_guard(struct unit *u, const struct item *item)
@@ -439,6 +460,7 @@ static bool is_repeated_string(const struct insn *insn)
 static void emit_item(struct unit *u, const struct item *item)
 {
     unit_point(u, item->eip, 0, 0);
+    begins(u);
     if (item->guard)
         emit_guard(u, item);
     if (u->context->step && item->kind < KIND_CALL && is_repeated_string(&item->insn)) {
@@ -467,12 +489,15 @@ static void emit_block(struct unit *u, bool landing)
     if (landing)
         emit_landing(u);
     b->entry = u->e.address;
+    if (u->cache->count_runs)
+        emit_count(u);
     if (b->checked)
         emit_check(u);
     for (unsigned i = 0; i < u->count; i++)
         emit_item(u, &u->item[i]);
     if (u->item[u->count - 1].kind < KIND_CALL) {
         unit_point(u, u->next, 0, 0);
+        begins(u);
         unit_leave(u, EXIT_BRANCH, NULL, u->next);
     }
     b->end = u->e.address;
@@ -515,6 +540,8 @@ struct block *translate(struct cache *c, int context, bool landing)
     c->m->counters.guest_bytes += b->guest_bytes;
     c->m->counters.host_bytes += b->end - b->landing;
     c->m->counters.instructions += u.count;
+    if (HOLE->vm.options.trace == TRACE_BLOCKS)
+        trace_block(c, b);
     return b;
 }
 
