@@ -195,7 +195,8 @@ void listing_place(const struct cache *c, const struct block *b, char *text, siz
 void listing_context(const struct cache *c, const struct block *b, char *text, size_t size)
 {
     const struct context *x = &c->context[b->context];
+    bool asleep = b->page[0] != NONE && !c->page[b->page[0]].active;
 
-    snprintf(text, size, "%s%s%s%s", x->cpl == 3 ? "user" : "kernel", x->cs.attr & ATTR_BIG ? "" : ", 16-bit",
-             x->step ? ", one step" : "", b->checked ? ", checks itself" : "");
+    snprintf(text, size, "%s%s%s%s%s", x->cpl == 3 ? "user" : "kernel", x->cs.attr & ATTR_BIG ? "" : ", 16-bit",
+             x->step ? ", one step" : "", b->checked ? ", checks itself" : "", asleep ? ", asleep" : "");
 }

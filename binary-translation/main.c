@@ -2,6 +2,7 @@
  * block, and on the way replaces what ring 3 would get wrong. User code runs directly, or is translated as well with
  * --translate=all. The same unmodified image that trap-emulate gets wrong is right here, and most sensitive
  * instructions do not even leave the cache. Read next: translate.c, cache.h, translator.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,7 @@
 #include "hole.h"
 #include "look.h"
 #include "status.h"
+#include "trace.h"
 #include "translator.h"
 #include "vm.h"
 
@@ -54,10 +56,11 @@ static void run(struct vm *vm, struct translator *t)
 }
 
 /* The virtual PC lies where translated code reaches it. */
-static const char *word_translate, *word_cache;
+static const char *word_translate, *word_cache, *word_dump;
 static const struct cli_option own_options[] = {
     { "translate", "translate=WHAT", "kernel: user code runs directly (default); all: nothing does", &word_translate },
     { "cache", "cache=SIZE", "of translated code: a number of bytes, K or M (default 4M)", &word_cache },
+    { "dump-cache", "dump-cache=FILE", "write the blocks that ran most, with their translations, as HTML", &word_dump },
     { 0 },
 };
 
@@ -87,6 +90,15 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
     return -1;
 }
 
+/* The page that --dump-cache asks for, at the end. */
+static int dump(struct translator *t, const struct vm *vm, int status)
+{
+    if (!word_dump || trace_page(&t->cache, word_dump))
+        return status;
+    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, word_dump, strerror(errno));
+    return EXIT_USAGE;
+}
+
 static struct vm *map_hole(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -112,6 +124,7 @@ int main(int argc, char **argv)
         status = choose(&translator, &cache, vm->name);
     if (status >= 0)
         return status;
+    translator.cache.count_runs = word_dump;
     why = direct_init(&direct, &vm->machine, vm->options.mib << 20);
     if (!why)
         why = translator_init(&translator, &direct, cache);
@@ -120,5 +133,5 @@ int main(int argc, char **argv)
     if (!vm_load(vm))
         return EXIT_USAGE;
     run(vm, &translator);
-    return vm_finish(vm);
+    return dump(&translator, vm, vm_finish(vm));
 }
