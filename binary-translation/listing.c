@@ -1,5 +1,5 @@
-/* See listing.h. The host's code is decoded again; points say where it passes on to the next guest instruction. Guest bytes
- * are read where the block's pages were when it was translated, whatever the guest maps there by then. */
+/* See listing.h. The host's code is decoded again; points say where it passes on to the next guest instruction. Guest
+ * bytes are read where the block's pages were when it was translated, whatever the guest maps there by then. */
 #include "listing.h"
 
 #include <inttypes.h>
@@ -57,7 +57,9 @@ static const char *label(const struct listing *l)
     const struct block *b = l->block;
 
     if (l->host == b->entry)
-        return !l->cache->count_runs ? "(checks its bytes)" : b->checked ? "(counts its runs, checks its bytes)" : "(counts its runs)";
+        return !l->cache->count_runs ? "(checks its bytes)"
+               : !b->checked         ? "(counts its runs)"
+                                     : "(counts its runs, checks its bytes)";
     return l->host == b->landing ? "(landing of indirect branches)" : "";
 }
 
@@ -92,7 +94,8 @@ static const struct { size_t offset, bytes, each; const char *name; } places[] =
     CPU(eflags), CPU(cr0), CPU(cr2), CPU(cr3), CPU(cr4), CPU(gdtr), CPU(idtr), CPU(ldtr), CPU(tr),
     CPU(seg[ES]), CPU(seg[CS]), CPU(seg[SS]), CPU(seg[DS]), CPU(seg[FS]), CPU(seg[GS]),
     SLOT(eax), SLOT(ecx), SLOT(edx), SLOT(target), SLOT(exit), SLOT(interrupt), SLOT(popf_slow), SLOT(fpu_absent),
-    { offsetof(struct hole, slots.selector), sizeof HOLE->slots.selector, sizeof *HOLE->slots.selector, "slots.selector" },
+    { offsetof(struct hole, slots.selector), sizeof HOLE->slots.selector, sizeof *HOLE->slots.selector,
+      "slots.selector" },
     { offsetof(struct hole, table), sizeof HOLE->table, sizeof *HOLE->table, "table" },
     { offsetof(struct hole, runs), sizeof HOLE->runs, sizeof *HOLE->runs, "runs" },
 };

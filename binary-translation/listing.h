@@ -1,4 +1,5 @@
-/* A block of the code cache, line by line: which host instructions each guest instruction became. Read next: trace.h. */
+/* A block of the code cache, line by line: which host instructions each guest instruction became. For the trace on the
+ * terminal (trace.c) and the page (page.c). */
 #ifndef LISTING_H
 #define LISTING_H
 

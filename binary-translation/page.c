@@ -1,5 +1,6 @@
-/* The code cache as a page for the lecture (--dump-cache): totals, then the blocks that ran most, guest code beside translated
- * code. One file of HTML without scripts or anything from elsewhere; it prints, and follows the reader's light or dark. */
+/* The code cache as a page for the lecture (--dump-cache): totals, then the blocks that ran most, guest code beside
+ * translated code. One file of HTML, without scripts or anything from elsewhere; it prints, and follows the reader's
+ * choice of light or dark. Read next: listing.h. */
 #include "trace.h"
 
 #include <inttypes.h>
@@ -19,23 +20,24 @@ struct page {
 };
 
 static const char style[] =
-    ":root{color-scheme:light dark;--ink:#1b1f24;--dim:#69717b;--line:#d5dae0;--paper:#fff;--mark:#fff0d2;--edge:#d98a00;"
-    "--bar:#4a7fb5}\n"
-    "@media (prefers-color-scheme:dark){:root{--ink:#e2e6ea;--dim:#8d97a1;--line:#363c44;--paper:#15181c;--mark:#3d3013;"
-    "--edge:#e0a53a;--bar:#6aa0d8}}\n"
-    "body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);max-width:76em;margin:2em auto;"
-    "padding:0 1em}\n"
-    "h1{font-size:1.5em;margin:0}h2{font-size:1.05em;margin:0}\n"
-    "p{margin:.3em 0}.dim{color:var(--dim)}code,.code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}\n"
+    ":root{color-scheme:light dark;--ink:#1b1f24;--dim:#69717b;--line:#d5dae0;--paper:#fff;\n"
+    "--mark:#fff0d2;--edge:#d98a00;--bar:#4a7fb5}\n"
+    "@media (prefers-color-scheme:dark){:root{--ink:#e2e6ea;--dim:#8d97a1;--line:#363c44;--paper:#15181c;\n"
+    "--mark:#3d3013;--edge:#e0a53a;--bar:#6aa0d8}}\n"
+    "body{font:15px/1.45 system-ui,sans-serif;color:var(--ink);background:var(--paper);\n"
+    "max-width:76em;margin:2em auto;padding:0 1em}\n"
+    "h1{font-size:1.5em;margin:0}h2{font-size:1.05em;margin:0}p{margin:.3em 0}a{color:inherit}\n"
+    "code,.code{font:13px/1.5 ui-monospace,'DejaVu Sans Mono',monospace}\n"
     "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:0 .9em 0 0}\n"
-    ".totals{margin:1em 0}.totals td{text-align:right}.totals th{font-weight:normal}\n"
-    "section{margin-top:2em}.wide{overflow-x:auto}\n"
-    ".code{width:100%;min-width:68em;margin-top:.4em;white-space:pre;table-layout:fixed}\n"
-    ".code col.a{width:6.2em}.code col.b{width:13.5em}.code col.t{width:21em}.code tr.i td{border-top:1px solid var(--line)}\n"
-    ".code td.h{border-left:1px solid var(--line)}.code td:first-child,.code td.h{padding-left:.5em}\n"
-    ".bar{height:4px;background:var(--bar);margin:.2em 0}a{color:inherit}\n"
-    "@media print{body{font-size:11px;max-width:none;margin:0}.code,code{font-size:8.5px}section{break-inside:avoid-page}"
-    ".s,.bar{print-color-adjust:exact}}\n";
+    ".totals{margin:1em 0}.totals th{font-weight:normal}.totals td:nth-child(2){text-align:right}\n"
+    "section{margin-top:2em}.wide{overflow-x:auto}.bar{height:4px;background:var(--bar);margin:.2em 0}\n"
+    ".code{width:100%;min-width:72em;margin-top:.4em;white-space:pre-wrap;overflow-wrap:anywhere;table-layout:fixed}\n"
+    ".code col.a{width:6.2em}.code col.b{width:13.5em}.code col.t{width:24em}\n"
+    ".code tr.i td{border-top:1px solid var(--line)}.code td.h{border-left:1px solid var(--line)}\n"
+    ".code td:first-child,.code td.h{padding-left:.5em}.dim{color:var(--dim)}.s{background:var(--mark)}\n"
+    "td.s:first-child,span.s{box-shadow:inset 3px 0 var(--edge);padding-left:.5em}\n"
+    "@media print{body{font-size:11px;max-width:none;margin:0}.code,code{font-size:8.5px}.code{min-width:0}\n"
+    "tr{break-inside:avoid}h2,p{break-after:avoid}.s,.bar{print-color-adjust:exact}}\n";
 
 static void put(FILE *f, const char *text)
 {
@@ -80,7 +82,7 @@ static void choose(struct page *p)
 
 static void put_total(const struct page *p, const char *what, uint64_t count, const char *remark)
 {
-    fprintf(p->f, "<tr><th>%s<td>%" PRIu64 "<td class=dim style='text-align:left'>%s\n", what, count, remark);
+    fprintf(p->f, "<tr><th>%s<td>%" PRIu64 "<td class=dim>%s\n", what, count, remark);
 }
 
 static void put_head(const struct page *p)
@@ -91,7 +93,8 @@ static void put_head(const struct page *p)
     const char *name = strrchr(options->kernel, '/');
     char remark[80];
 
-    fprintf(p->f, "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8>\n<meta name=viewport content='width=device-width'>\n"
+    fprintf(p->f, "<!DOCTYPE html>\n<html lang=en><meta charset=utf-8>\n"
+                  "<meta name=viewport content='width=device-width'>\n"
                   "<title>Quadvisor: the code cache</title>\n<style>\n%s</style>\n<h1>The code cache</h1>\n"
                   "<p class=dim>binary-translation -kernel <code>", style);
     put(p->f, name ? name + 1 : options->kernel);
@@ -101,7 +104,8 @@ static void put_head(const struct page *p)
     put_total(p, "blocks translated", n->blocks_translated, "");
     put_total(p, "guest instructions", n->instructions, "");
     put_total(p, "guest bytes", n->guest_bytes, "");
-    snprintf(remark, sizeof remark, "%.2f for each of the guest's", n->guest_bytes ? (double)host / (double)n->guest_bytes : 0);
+    snprintf(remark, sizeof remark, "%.2f for each of the guest's; their exits' stubs come on top",
+             (double)host / (double)(n->guest_bytes ? n->guest_bytes : 1));
     put_total(p, "bytes of translated code", host, remark);
     put_total(p, "chained", n->blocks_chained, "direct branches, and predicted ones, that lead from block to block");
     put_total(p, "predicted", n->predicted, "targets of returns and indirect calls, written into the code");
@@ -114,10 +118,9 @@ static void put_head(const struct page *p)
           "<span class=dim>dim</span> is what no guest instruction asks for, and ways out of the cache. "
           "<code>slots.*</code> and <code>cpu.*</code> are the monitor's data, <code>gate-*</code> are the exits that "
           "<code>--counters</code> counts.</p>\n"
-          "<p class=dim>Runs are counted by code at each block's entry, which is not in the totals above. A block that is "
-          "invalidated or evicted loses its count; after 4294967295 a "
-          "count begins again. An interrupt at a block's entry makes one run count twice. Blocks are asleep where the guest no "
-          "longer maps their page.</p>\n", p->f);
+          "<p class=dim>Runs are counted by code at each block's entry, which is not in the totals above. A block that "
+          "is invalidated or evicted loses its count; after 4294967295 a count begins again. An interrupt at a block's "
+          "entry makes one run count twice. Blocks are asleep where the guest no longer maps their page.</p>\n", p->f);
 }
 
 static void put_line(const struct page *p, const struct listing *l)
@@ -135,7 +138,9 @@ static void put_line(const struct page *p, const struct listing *l)
         fprintf(f, "<td%s>", mark);
         put(f, l->guest_text);
     } else {
-        fputs(l->aside ? "<td class=dim colspan=3>" : l->sensitive ? "<td class=s><td class=s><td class=s>" : "<td><td><td>", f);
+        fputs(l->aside       ? "<td class=dim colspan=3>"
+              : l->sensitive ? "<td class=s><td class=s><td class=s>"
+                             : "<td><td><td>", f);
         put(f, l->guest_text);
     }
     fprintf(f, "<td class='h %s'>%08" PRIx32 "<td class='%s'>", right, l->host, right);
@@ -157,8 +162,9 @@ static void put_block(const struct page *p, int number)
     listing_context(p->cache, b, context, sizeof context);
     fprintf(p->f, "<section id=b%d>\n<h2>block %d <code>", number, number);
     put(p->f, place);
-    fprintf(p->f, "</code></h2>\n<p>%" PRIu32 " runs, %.1f %% <span class=dim>&middot; %s &middot; %u instruction%s, %u &rarr; %u "
-                  "bytes</span></p>\n<div class=bar style='width:%.1f%%'></div>\n<div class=wide><table class=code>\n"
+    fprintf(p->f, "</code></h2>\n<p>%" PRIu32 " runs, %.1f %% <span class=dim>&middot; %s &middot; %u instruction%s, "
+                  "%u &rarr; %u bytes</span></p>\n<div class=bar style='width:%.1f%%'></div>\n"
+                  "<div class=wide><table class=code>\n"
                   "<colgroup><col class=a><col class=b><col class=t><col class=a><col></colgroup>\n",
             HOLE->runs[number], share, context, b->instructions, b->instructions == 1 ? "" : "s", b->guest_bytes,
             b->end - b->landing - COUNT_BYTES, share);

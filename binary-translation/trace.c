@@ -28,7 +28,8 @@ static void hex(const struct listing *l, char *text)
 
 static void print_line(const struct listing *l, bool colour)
 {
-    const char *mark = colour && l->sensitive ? "\033[33m" : "", *dim = colour ? "\033[2m" : "", *off = colour ? "\033[0m" : "";
+    const char *mark = colour && l->sensitive ? "\033[33m" : "";
+    const char *dim = colour ? "\033[2m" : "", *off = colour ? "\033[0m" : "";
     char digits[HEX_DIGITS + 1];
 
     hex(l, digits);
@@ -47,9 +48,9 @@ void trace_block(struct cache *c, const struct block *b)
 
     listing_place(c, b, place, sizeof place);
     listing_context(c, b, context, sizeof context);
-    fprintf(stderr, "\n%sblock %d  %s  %s  %u instruction%s, %u -> %u bytes%s\n", colour ? "\033[1m" : "", (int)(b - c->block),
-            place, context, b->instructions, b->instructions == 1 ? "" : "s", b->guest_bytes, b->end - b->landing,
-            colour ? "\033[0m" : "");
+    fprintf(stderr, "\n%sblock %d  %s  %s  %u instruction%s, %u -> %u bytes%s\n", colour ? "\033[1m" : "",
+            (int)(b - c->block), place, context, b->instructions, b->instructions == 1 ? "" : "s", b->guest_bytes,
+            b->end - b->landing, colour ? "\033[0m" : "");
     while (listing_next(&l))
         print_line(&l, colour);
 }
