@@ -278,12 +278,14 @@ static unsigned segment_used(const struct insn *insn)
     return DS;
 }
 
+/* The caller takes GS back, after the point that says that the instruction is done. */
 static void emit_through_gs(struct unit *u, const struct insn *insn)
 {
     emit_load_gs(&u->e, ADDRESS(HOLE->slots.selector[segment_used(insn)]));
     emit_copy(u, insn, PREFIX_GS);
-    emit_load_gs(&u->e, ADDRESS(HOLE->slots.selector[SELECTOR_OURS]));
 }
+
+static void emit_gs_of_ours(struct unit *u) { emit_load_gs(&u->e, ADDRESS(HOLE->slots.selector[SELECTOR_OURS])); }
 
 /* ECX is borrowed, the guest on its way to the address in it. */
 static void emit_on_the_way(struct unit *u)
@@ -335,7 +337,7 @@ static void emit_load_operand(struct unit *u, const struct insn *insn)
     load.bytes[insn->opcode_at] = 0x8b;
     load.bytes[insn->opcode_at + 1] = (uint8_t)((insn->bytes[insn->opcode_at + 1] & 0xc7) | ECX << 3);
     if (uses_segment_of_ours(insn))
-        emit_through_gs(u, &load);
+        emit_through_gs(u, &load), emit_gs_of_ours(u);
     else
         emit_copy(u, &load, 0);
 }
@@ -441,6 +443,8 @@ static void emit_one_turn(struct unit *u, const struct item *item)
     else
         emit_copy(u, &once, 0);
     unit_point(u, item->eip, compares ? POINT_REPEAT : 0, compares ? until_equal ? -insn->length : insn->length : 0);
+    if (item->kind == KIND_SEGMENT)
+        emit_gs_of_ours(u);
     if (compares)
         over[n++] = emit_jcc_short(e, until_equal ? JCC_Z : JCC_NZ);
     over[n++] = emit_jcxz(e, insn->addrsize);
@@ -469,7 +473,12 @@ static void emit_item(struct unit *u, const struct item *item)
     }
     switch (item->kind) {
     case KIND_COPY: emit_copy(u, &item->insn, 0); break;
-    case KIND_SEGMENT: emit_through_gs(u, &item->insn); break;
+    case KIND_SEGMENT:
+        emit_through_gs(u, &item->insn);
+        u->after_sti = false;
+        unit_point(u, item->eip + item->insn.length, 0, 0);
+        emit_gs_of_ours(u);
+        break;
     case KIND_INLINE: sequence_emit(u, item); break;
     case KIND_CALL: unit_leave(u, EXIT_CALL, item, item->eip); break;
     case KIND_UNDEFINED: unit_leave(u, EXIT_UNDEFINED, item, item->eip); break;
