@@ -407,8 +407,9 @@ static void emit_conditional(struct unit *u, const struct item *item)
         x->field = emit_jcc(&u->e, opcode[opcode[0] == 0x0f] & 15, cache_stub(u->cache, x));
         return;
     }
-    emit_copy(u, insn, 0);
-    u->e.at[-1] = SHORT_JMP;                                    /* over the short jump, to the long one */
+    if (insn->addrsize == 2)
+        emit1(&u->e, PREFIX_ADDRSIZE);                          /* but no PREFIX_OPSIZE, which would cut our EIP */
+    emit1(&u->e, opcode[0]), emit1(&u->e, SHORT_JMP);           /* over the short jump, to the long one */
     unit_point(u, item->eip + insn->length, 0, 0);
     emit1(&u->e, 0xeb), emit1(&u->e, LONG_JMP);
     unit_point(u, eip, 0, 0);
