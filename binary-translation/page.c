@@ -31,12 +31,12 @@ static const char style[] =
     "table{border-collapse:collapse}td,th{text-align:left;vertical-align:top;padding:0 .9em 0 0}\n"
     ".totals{margin:1em 0}.totals th{font-weight:normal}.totals td:nth-child(2){text-align:right}\n"
     "section{margin-top:2em}.wide{overflow-x:auto}.bar{height:4px;background:var(--bar);margin:.2em 0}\n"
-    ".code{width:100%;min-width:72em;margin-top:.4em;white-space:pre-wrap;overflow-wrap:anywhere;table-layout:fixed}\n"
-    ".code col.a{width:6.2em}.code col.b{width:13.5em}.code col.t{width:24em}\n"
+    ".code{width:100%;min-width:130ch;margin-top:.4em;white-space:pre-wrap;overflow-wrap:anywhere;table-layout:fixed}\n"
+    ".code col.a{width:11ch}.code col.b{width:23ch}.code col.t{width:39ch}\n"
     ".code tr.i td{border-top:1px solid var(--line)}.code td.h{border-left:1px solid var(--line)}\n"
     ".code td:first-child,.code td.h{padding-left:.5em}.dim{color:var(--dim)}.s{background:var(--mark)}\n"
     "td.s:first-child,span.s{box-shadow:inset 3px 0 var(--edge);padding-left:.5em}\n"
-    "@media print{body{font-size:11px;max-width:none;margin:0}.code,code{font-size:8.5px}.code{min-width:0}\n"
+    "@media print{body{font-size:11px;max-width:none;margin:0}.code,code{font-size:8px}.code{min-width:0}\n"
     "tr{break-inside:avoid}h2,p{break-after:avoid}.s,.bar{print-color-adjust:exact}}\n";
 
 static void put(FILE *f, const char *text)
@@ -155,19 +155,20 @@ static void put_block(const struct page *p, int number)
 {
     const struct block *b = &p->cache->block[number];
     struct listing l = listing_begin(p->cache, b);
-    double share = 100.0 * HOLE->runs[number] / (double)p->runs;
+    uint32_t runs = HOLE->runs[number];
+    double share = 100.0 * runs / (double)p->runs;
     char place[LISTING_TEXT], context[LISTING_TEXT];
 
     listing_place(p->cache, b, place, sizeof place);
     listing_context(p->cache, b, context, sizeof context);
     fprintf(p->f, "<section id=b%d>\n<h2>block %d <code>", number, number);
     put(p->f, place);
-    fprintf(p->f, "</code></h2>\n<p>%" PRIu32 " runs, %.1f %% <span class=dim>&middot; %s &middot; %u instruction%s, "
+    fprintf(p->f, "</code></h2>\n<p>%" PRIu32 " run%s, %.1f %% <span class=dim>&middot; %s &middot; %u instruction%s, "
                   "%u &rarr; %u bytes</span></p>\n<div class=bar style='width:%.1f%%'></div>\n"
                   "<div class=wide><table class=code>\n"
                   "<colgroup><col class=a><col class=b><col class=t><col class=a><col></colgroup>\n",
-            HOLE->runs[number], share, context, b->instructions, b->instructions == 1 ? "" : "s", b->guest_bytes,
-            b->end - b->landing - COUNT_BYTES, share);
+            runs, runs == 1 ? "" : "s", share, context, b->instructions, b->instructions == 1 ? "" : "s",
+            b->guest_bytes, b->end - b->landing - COUNT_BYTES, share);
     while (listing_next(&l))
         put_line(p, &l);
     fputs("</table></div>\n</section>\n", p->f);
