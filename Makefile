@@ -63,7 +63,8 @@ $(B)/guests/%.o: guests/%.c | packages
 
 $(B)/guests/%-asm.o: guests/%.asm $(B)/include/pc.inc | packages
 	@mkdir -p $(@D)
-	$(NASM) -f elf32 -g -F dwarf -w+all -I$(B)/include/ -I$(<D)/ -MD $(@:.o=.d) -o $@ $<
+	$(NASM) -f elf32 -g -F dwarf -w+all -I$(B)/include/ -I$(<D)/ -o $@ $<
+	@$(NASM) -f elf32 -I$(B)/include/ -I$(<D)/ -M -MT $@ $< > $(@:.o=.d)     # -MD leaves %include out
 
 $(B)/include/pc.inc: machine/pc.h
 	@mkdir -p $(@D)
@@ -115,7 +116,8 @@ $(B)/obj/%.o: %.c | packages
 
 $(B)/obj/%-asm.o: %.asm $(B)/include/offsets.inc | packages
 	@mkdir -p $(@D)
-	$(NASM) $(NASMFLAGS) -I$(B)/include/ -MD $(@:.o=.d) -o $@ $<
+	$(NASM) $(NASMFLAGS) -I$(B)/include/ -o $@ $<
+	@$(NASM) -I$(B)/include/ -M -MT $@ $< > $(@:.o=.d)
 
 # Where assembly finds things in C's structures.
 $(B)/offsets: machine/direct/offsets.c machine/direct/world.h machine/vcpu.h | packages
@@ -238,7 +240,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/doctor $(B)/guests/kernel.elf
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

@@ -208,7 +208,6 @@ void cache_enter(struct cache *c, struct block *b)
         if (!b->checked)
             cache_seal(c, p->frame, SEALED_CODE);
     }
-    c->m->counters.blocks_translated++;
 }
 
 /* ---- linking ------------------------------------------------------------------------------------- */
@@ -275,6 +274,8 @@ static int *next_on_page(struct block *b, int page) { return &b->next_on_page[b-
 
 void cache_flush(struct cache *c)
 {
+    if (c->flushing)
+        c->flushing(c);
     for (int i = 0; i < c->blocks; i++) {
         struct block *b = &c->block[i];
 
@@ -391,6 +392,8 @@ void cache_written(struct cache *c, uint32_t gpa, uint32_t bytes)
     for (int k = c->frame_pages[frame]; k != NONE; k = c->page[k].next_in_frame)
         left |= prune(c, k, gpa, gpa + bytes);
     if (c->m->mem.sealed[frame] & SEALED_SEEN) {        /* to be looked at again */
+        if (c->unseen)
+            c->unseen(c, frame << 12);
         c->clean[frame] = c->sensitive[frame] = false;
         shadow_seal(c->shadow, frame << 12);
     }

@@ -115,6 +115,8 @@ struct cache {
     int blocks_max, exits_max, points_max, insns_max, pages_max;
     bool count_runs;            /* blocks count their own, in HOLE->runs by their number */
     unsigned generation;        /* counts flushes */
+    void (*flushing)(struct cache *);                   /* for patch.c: translated code is about to go */
+    void (*unseen)(struct cache *, uint32_t frame);     /* what was looked at there is being written to */
 };
 
 enum { STUB_BYTES = 20, PREDICTIONS = 2, COUNT_BYTES = 34 };

@@ -56,9 +56,11 @@ static void run(struct vm *vm, struct translator *t)
 }
 
 /* The virtual PC lies where translated code reaches it. */
-static const char *word_translate, *word_cache, *word_dump;
+static const char *word_translate, *word_strategy, *word_cache, *word_dump;
 static const struct cli_option own_options[] = {
     { "translate", "translate=WHAT", "kernel: user code runs directly (default); all: nothing does", &word_translate },
+    { "strategy", "strategy=WHICH", "translate: kernel code runs from the cache (default); patch: where it is, patched",
+      &word_strategy },
     { "cache", "cache=SIZE", "of translated code: a number of bytes, K or M (default 4M)", &word_cache },
     { "dump-cache", "dump-cache=FILE", "write the blocks that ran most, with their translations, as HTML", &word_dump },
     { 0 },
@@ -80,9 +82,17 @@ static uint32_t cache_size(const char *text)
 /* The words of our own options; -1 or an exit status. */
 static int choose(struct translator *t, uint32_t *cache, const char *name)
 {
+    static struct patches patches;
+
     t->user_too = word_translate && !strcmp(word_translate, "all");
     if (word_translate && !t->user_too && strcmp(word_translate, "kernel"))
         return cli_error(name, "--translate=%s: there are only kernel and all", word_translate);
+    if (word_strategy && !strcmp(word_strategy, "patch"))
+        t->patches = &patches;
+    else if (word_strategy && strcmp(word_strategy, "translate"))
+        return cli_error(name, "--strategy=%s: there are only translate and patch", word_strategy);
+    if (t->patches && t->user_too)
+        return cli_error(name, "--strategy=patch leaves code where it is: --translate=all makes no sense with it");
     *cache = word_cache ? cache_size(word_cache) : CACHE_BYTES_DEFAULT;
     if (!*cache)
         return cli_error(name, "--cache=%s: give a size from %dK to %dM", word_cache, CACHE_BYTES_MIN >> 10,

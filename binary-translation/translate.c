@@ -185,6 +185,7 @@ static void emit_check(struct unit *u)
 
     for (unsigned i = 0; i < u->count; n += u->item[i++].insn.length)
         memcpy(bytes + n, u->item[i].insn.bytes, u->item[i].insn.length);
+    unit_point(u, u->block->eip, 0, 0);
     emit_store(e, ADDRESS(HOLE->slots.ecx), ECX);
     unit_point(u, u->block->eip, POINT_ECX, 0);
     for (unsigned i = 0; i < n; i += step) {
@@ -515,7 +516,7 @@ static void emit_block(struct unit *u, bool landing)
 
 /* ---- a block -------------------------------------------------------------------------------------- */
 
-static bool has_room(const struct cache *c)
+bool translate_has_room(const struct cache *c)
 {
     enum { EXITS_OF_A_BLOCK = 2 * BLOCK_INSTRUCTIONS + 4, POINTS_OF_A_BLOCK = 8 * BLOCK_INSTRUCTIONS };
 
@@ -524,35 +525,93 @@ static bool has_room(const struct cache *c)
            c->points + POINTS_OF_A_BLOCK <= c->points_max;
 }
 
+static struct block new_block(const struct cache *c, int context, uint32_t eip)
+{
+    return (struct block){
+        .eip = eip, .context = context, .page = { NONE, NONE }, .incoming = NONE, .points = c->points,
+    };
+}
+
+static void begin_block(struct unit *u)
+{
+    u->cache->blocks++;
+    u->block->guest_bytes = (uint16_t)(u->next - u->block->eip);
+    u->block->instructions = (uint16_t)u->count;
+    u->e = (struct emitter){ cache_writable(u->cache, u->cache->next), u->cache->next };
+}
+
+/* Blocks begin at multiples of 32: compute takes 4 % less than at multiples of 16. */
+static void end_block(struct unit *u)
+{
+    struct counters *counters = &u->cache->m->counters;
+
+    u->cache->next = (u->block->end + 31) & ~31u;
+    counters->blocks_translated++;
+    counters->guest_bytes += u->block->guest_bytes;
+    counters->host_bytes += u->block->end - u->block->landing;
+    counters->instructions += u->count;
+}
+
+static struct block *show(struct cache *c, struct block *b)
+{
+    if (HOLE->vm.options.trace == TRACE_BLOCKS)
+        trace_block(c, b);
+    return b;
+}
+
 struct block *translate(struct cache *c, int context, bool landing)
 {
     struct vcpu *cpu = &c->m->cpu;
     struct unit u = { .m = c->m, .cache = c, .context = &c->context[context] };
     struct block *b;
 
-    if (!has_room(c))
+    if (!translate_has_room(c))
         cache_flush(c);
     b = u.block = &c->block[c->blocks];
-    *b = (struct block){
-        .eip = cpu->eip, .context = context, .page = { NONE, NONE }, .incoming = NONE, .points = c->points,
-        .checked = cache_is_checked(c, cpu->seg[CS].base + cpu->eip),
-    };
+    *b = new_block(c, context, cpu->eip);
+    b->checked = cache_is_checked(c, cpu->seg[CS].base + cpu->eip);
     if (!decode_block(&u))
         return NULL;
     plan(&u);
-    c->blocks++;
-    b->guest_bytes = (uint16_t)(u.next - b->eip);
-    b->instructions = (uint16_t)u.count;
-    u.e = (struct emitter){ cache_writable(c, c->next), c->next };
+    begin_block(&u);
     emit_block(&u, landing);
-    c->next = (b->end + 31) & ~31u;
+    end_block(&u);
     cache_enter(c, b);
-    c->m->counters.guest_bytes += b->guest_bytes;
-    c->m->counters.host_bytes += b->end - b->landing;
-    c->m->counters.instructions += u.count;
-    if (HOLE->vm.options.trace == TRACE_BLOCKS)
-        trace_block(c, b);
-    return b;
+    return show(c, b);
+}
+
+struct block *translate_stretch(struct cache *c, int context, uint32_t eip, unsigned bytes)
+{
+    struct vcpu *cpu = &c->m->cpu;
+    struct unit u = { .m = c->m, .cache = c, .context = &c->context[context] };
+    uint32_t was = cpu->eip;
+
+    if (!translate_has_room(c))
+        return NULL;
+    u.block = &c->block[c->blocks];
+    *u.block = new_block(c, context, eip);
+    for (cpu->eip = eip; cpu->eip != eip + bytes; cpu->eip += u.item[u.count++].insn.length) {
+        struct item *item = &u.item[u.count];
+
+        if (u.count == BLOCK_INSTRUCTIONS || !decode_at_eip(u.m, &item->insn))
+            break;
+        item->eip = cpu->eip;
+        item->kind = kind_of(&u, &item->insn);
+    }
+    u.next = cpu->eip;
+    cpu->eip = was;
+    if (u.next != eip + bytes)
+        return NULL;
+    plan(&u);
+    begin_block(&u);
+    u.block->landing = u.block->entry = u.e.address;
+    for (unsigned i = 0; i < u.count; i++)
+        emit_item(&u, &u.item[i]);
+    unit_point(&u, u.next, 0, 0);
+    emit_jmp(&u.e, u.next);
+    u.block->end = u.e.address;
+    end_block(&u);
+    return show(c, u.block);
 }
 
 /* ---- back ----------------------------------------------------------------------------------------- */

@@ -19,7 +19,7 @@ static const char *const exit_names[] = {
     [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
     [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed-write", [COUNT_UNSEEN] = "unseen-page", [COUNT_CALL] = "gate-call", [COUNT_LINK] = "gate-link",
     [COUNT_LOOKUP] = "gate-lookup", [COUNT_NEAR] = "gate-branch", [COUNT_FPU] = "gate-fpu",
-    [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", NULL,
+    [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", [COUNT_BREAKPOINT] = "breakpoint", NULL,
 };
 
 /* ---- once ---------------------------------------------------------------------------------------- */
@@ -28,6 +28,9 @@ static const char *const exit_names[] = {
 static struct translator *the_translator;
 
 static void sealed_write(uint32_t gpa, unsigned bytes) { cache_written(&the_translator->cache, gpa, bytes); }
+
+static void flushing(struct cache *c) { (void)c; patch_undo_all(the_translator->patches); }
+static void unseen(struct cache *c, uint32_t frame) { (void)c; patch_undo(the_translator->patches, frame); }
 
 /* The translator's view of the guest's page tables follows the shadow's. */
 static void flush_all(struct machine *m)
@@ -66,6 +69,11 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
         return "modify_ldt gives no segment of 4 GiB";
     HOLE->slots.selector[SELECTOR_OURS] = SEGMENT_MONITOR_DATA;
     why = cache_init(&t->cache, m, &d->shadow, bytes);
+    if (t->patches) {
+        patch_init(t->patches, &t->cache);
+        t->cache.flushing = flushing;
+        t->cache.unseen = unseen;
+    }
     d->shadow.executable = t->user_too ? NULL : t->cache.clean;
     return why;
 }
@@ -111,7 +119,7 @@ static void load_slots(struct translator *t)
     slots->fpu_absent = !t->want_fpu;
 }
 
-static void load_world(struct translator *t, const struct block *b)
+static void load_world(struct translator *t, uint32_t host)
 {
     struct vcpu *cpu = &t->m->cpu;
 
@@ -124,7 +132,7 @@ static void load_world(struct translator *t, const struct block *b)
     direct_world.eflags |= t->spy ? FLAG_TF : 0;
     t->direct->entry_eip = cpu->eip;
     cpu->eflags &= flags_of_ours(t);        /* what sequences count on */
-    cpu->eip = b->entry;
+    cpu->eip = host;
 }
 
 /* ---- leaving ------------------------------------------------------------------------------------- */
@@ -258,6 +266,23 @@ static enum direct_exit take_exit(struct translator *t, int number, int context,
     }
 }
 
+/* Who decodes what stands at EIP must not see a patch of ours. */
+static void uncover(struct translator *t)
+{
+    const struct patch *patch = patch_at(t->patches, t->m->cpu.eip);
+
+    if (patch)
+        patch_undo(t->patches, patch->gpa);
+}
+
+static void uncover_page(struct translator *t)
+{
+    struct translation tr;
+
+    if (memory_peek(t->m, t->m->cpu.seg[CS].base + t->m->cpu.eip, ACCESS_READ, &tr) && tr.gpa < t->m->mem.bytes)
+        patch_undo(t->patches, tr.gpa);
+}
+
 /* A signal stopped the guest in the middle of translated code. */
 static enum direct_exit take_signal(struct translator *t, int context, bool *again)
 {
@@ -270,6 +295,8 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
 
     if (b) {
         translate_back(c, b, host, &forward);
+        if (t->patches && direct_world.trap != VEC_PF)
+            uncover(t);
         if (forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
         memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
@@ -324,6 +351,8 @@ bool translator_write(struct translator *t)
     uint32_t gla = d->fault & PAGE_MASK;
     struct translation tr;
 
+    if (t->patches)
+        uncover(t);
     if (direct_decode(d))
         forget_operands(t);
     if (!memory_peek(t->m, gla, ACCESS_READ, &tr) || tr.gpa >= t->m->mem.bytes || !t->m->mem.sealed[tr.gpa >> 12])
@@ -346,7 +375,6 @@ static void close_pages(struct translator *t)
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
 
-/* *again, in: this is not the first turn. */
 /* False: the guest has run, and stopped. */
 static bool enter(struct translator *t)
 {
@@ -357,19 +385,69 @@ static bool enter(struct translator *t)
     return early;
 }
 
+/* INT3 where the guest has something else, or in the rest of a stretch, where only a jump into its middle leads. */
+static enum direct_exit take_breakpoint(struct translator *t, const struct patch *patch, bool *again)
+{
+    t->m->cpu.eip--;
+    direct_world.signal = 0;
+    if (patch->trap) {
+        t->direct->insn = &patch->insn;
+        return count(t, COUNT_BREAKPOINT, DIRECT_SENSITIVE);
+    }
+    *again = true;
+    return count(t, COUNT_BREAKPOINT, DIRECT_INTERRUPTED);
+}
+
+/* The kernel's code where it is, patched. What is not patched because nobody knew it for code either traps, or is wrong. */
+static enum direct_exit run_in_place(struct translator *t, bool *again)
+{
+    struct machine *m = t->m;
+    struct vcpu *cpu = &m->cpu;
+    int context = cache_context(&t->cache, false, false);
+    const struct patch *patch;
+
+    if (cpu->seg[CS].base || t->direct->shadow.window) {
+        machine_stop(m, EXIT_CRASH, "--strategy=patch needs a kernel with a flat code segment that keeps off its lowest 64 KiB");
+        return DIRECT_STOPPED;
+    }
+    if (t->patches->context != NONE && t->patches->context != context)
+        patch_undo_all(t->patches);
+    *again = false;
+    t->want_fpu = true;
+    load_slots(t);
+    load_world(t, patch_entry(t->patches, cpu->eip));
+    if (enter(t)) {
+        cpu->eip = t->direct->entry_eip;
+        direct_world.signal = SIGALRM;
+        take_flags(t);
+        return direct_classify(t->direct, again);
+    }
+    take_flags(t);
+    t->want_fpu = false;
+    if (!direct_world.signal)
+        return take_exit(t, (int)HOLE->slots.exit, context, again);
+    if (cpu->eip >= HOLE_BEGIN)
+        return take_signal(t, context, again);
+    memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
+    patch = patch_at(t->patches, cpu->eip - 1);
+    if (direct_world.trap == VEC_BP && direct_world.signal == SIGTRAP && patch)
+        return take_breakpoint(t, patch, again);
+    return direct_classify(t->direct, again);
+}
+
+/* *again, in: this is not the first turn. */
 static enum direct_exit run_once(struct translator *t, bool *again)
 {
     struct cache *c = &t->cache;
-    bool user = vcpu_cpl(&t->m->cpu) == 3, open = t->open;
+    bool user = vcpu_cpl(&t->m->cpu) == 3;
     int context = cache_context(c, must_step(t), t->user_too && user);
     struct block *b = *again ? cache_find(c, context, t->m->cpu.eip) : look_up(t, context);
-    enum direct_exit exit;
 
     *again = false;
     if (!b && !(b = translate(c, context, false)))
         return count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
     load_slots(t);
-    load_world(t, b);
+    load_world(t, b->entry);
     if (enter(t)) {
         t->m->cpu.eip = t->direct->entry_eip;
         direct_world.signal = SIGALRM;
@@ -378,8 +456,22 @@ static enum direct_exit run_once(struct translator *t, bool *again)
     }
     take_flags(t);
     t->want_fpu = false;
-    exit = direct_world.signal ? take_signal(t, context, again) : take_exit(t, (int)HOLE->slots.exit, context, again);
-    if (exit == DIRECT_SEALED) {
+    return direct_world.signal ? take_signal(t, context, again) : take_exit(t, (int)HOLE->slots.exit, context, again);
+}
+
+/* One turn, and what is the translator's own business of what comes of it. */
+static enum direct_exit turn(struct translator *t, bool *again)
+{
+    bool kernel = vcpu_cpl(&t->m->cpu) == 0, open = t->open;
+    enum direct_exit exit;
+
+    if (t->patches && kernel && must_step(t))
+        uncover_page(t);
+    exit = t->patches && kernel && !must_step(t) ? run_in_place(t, again) : run_once(t, again);
+    if (exit == DIRECT_UNSEEN) {
+        patch_look_at(t->patches, t->direct->fault, cache_context(&t->cache, false, false));
+        *again = true;
+    } else if (exit == DIRECT_SEALED) {
         *again = translator_write(t);
         exit = DIRECT_STOPPED;
     } else if (open && !*again) {
@@ -398,7 +490,7 @@ enum direct_exit translator_run(struct translator *t, uint64_t deadline)
         direct_select(t->direct);
         if (t->m->stopped)
             return DIRECT_STOPPED;
-        exit = run_once(t, &again);
+        exit = turn(t, &again);
     } while (again && !t->m->stopped);
     return t->m->stopped ? DIRECT_STOPPED : exit;
 }

@@ -5,10 +5,12 @@
 
 #include "cache.h"
 #include "direct/direct.h"
+#include "patch.h"
 
 /* What brought translated code to a halt, for the counters; the first ones are direct_run()'s. */
 enum translator_count {
     COUNT_CALL = COUNT_END, COUNT_LINK, COUNT_LOOKUP, COUNT_NEAR, COUNT_FPU, COUNT_UNDEFINED, COUNT_CHANGED,
+    COUNT_BREAKPOINT,
 };
 
 struct translator {
@@ -16,6 +18,7 @@ struct translator {
     struct direct *direct;
     struct cache cache;
     bool user_too;              /* user code is translated: each address space has contexts of its own */
+    struct patches *patches;    /* the kernel stays where it is, patched; NULL: it is translated */
     bool want_fpu;              /* enter with the guest's FPU state */
     bool open;                  /* the pages `opened` are writable, for one instruction */
     uint32_t opened[4];

@@ -106,10 +106,10 @@ static struct tried try_guest(void)
         return tried;
     memcpy(m.mem.ram + 0x100000, code, sizeof code);
     vcpu_reset(&m.cpu, 0x100000, 0);
-    tried.runs = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn.isa == ISA_INT && m.cpu.gpr[EAX] == 42;
+    tried.runs = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn->isa == ISA_INT && m.cpu.gpr[EAX] == 42;
     tried.umip = memory_read(&m.mem, 0x200000, 2) == 0;
     m.cpu.eip += 2;
-    tried.cpuid_traps = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn.isa == ISA_CPUID;
+    tried.cpuid_traps = direct_run(&d, UINT64_MAX) == DIRECT_SENSITIVE && d.insn->isa == ISA_CPUID;
     return tried;
 }
 

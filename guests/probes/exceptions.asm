@@ -147,9 +147,9 @@ probe "db-user", 0x12
     nop
     nop
     int SOFT
+    in_kernel
 .there:
     mov eax, [trace]
-    in_kernel
 
 probe "db-sets-dr6", 0x4000
     xor eax, eax
@@ -348,9 +348,9 @@ probe "pf-push-keeps-esp", U_STACK
     user
     mov esp, U_STACK
     push eax
+    in_kernel
 .there:
     mov eax, SEEN_ESP
-    in_kernel
 
 probe "pf-cr2-stays", U_ABSENT              ; other faults leave CR2 alone
     resume .first

@@ -96,9 +96,9 @@ probe "irq-user", U_CODE                    ; ring 3 is interrupted before it ha
     user
     inc eax
     int SOFT
+    in_kernel
 .there:
     mov eax, [irq_eip]
-    in_kernel
 
 probe "irq-user-if-clear", 0                ; not even there while IF is 0
     call arm_irq
@@ -106,9 +106,9 @@ probe "irq-user-if-clear", 0                ; not even there while IF is 0
     user 2
     nop
     int SOFT
+    in_kernel
 .there:
     mov eax, [irqs]
-    in_kernel
 
 probe "irq-user-sti-iopl-3", 3              ; STI; INC; then it comes
     call arm_irq
@@ -119,10 +119,10 @@ probe "irq-user-sti-iopl-3", 3              ; STI; INC; then it comes
     inc ecx
     nop
     int SOFT
+    in_kernel
 .there:
     mov eax, [irq_eip]
     sub eax, U_CODE
-    in_kernel
 
 ; ---- the interrupt controller ----------------------------------------------------------------------------------
 probe "pic-mask", 0x01

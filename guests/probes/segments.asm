@@ -290,6 +290,7 @@ probe "int-user-frame", 0                   ; SS:ESP, EFLAGS, CS:EIP on the stac
     user
     push 0
     int SOFT
+    in_kernel
 .there:
     mov eax, [tss + 4]
     sub eax, [seen_top]
@@ -302,6 +303,5 @@ probe "int-user-frame", 0                   ; SS:ESP, EFLAGS, CS:EIP on the stac
     movzx ecx, word SEEN_CS
     sub ecx, U_CS
     or eax, ecx
-    in_kernel
 
 end_table

@@ -40,20 +40,20 @@ probe "cli-user-iopl-3", 0                  ; as a trap's frame shows it
     user USER | IOPL3
     cli
     int SOFT
+    in_kernel
 .there:
     mov eax, SEEN_EFLAGS
     and eax, FLAG_IF
-    in_kernel
 
 probe "sti-user-iopl-3", FLAG_IF
     resume .there
     user 2 | IOPL3
     sti
     int SOFT
+    in_kernel
 .there:
     mov eax, SEEN_EFLAGS
     and eax, FLAG_IF
-    in_kernel
 
 probe "in-user-iopl-3", 0xff
     user USER | IOPL3
@@ -163,10 +163,10 @@ probe "iret-user-flags", IOPL3              ; to ring 3 with IF 0 and IOPL 3, as
     resume .there
     user 2 | IOPL3
     int SOFT
+    in_kernel
 .there:
     mov eax, SEEN_EFLAGS
     and eax, IOPL3 | FLAG_IF
-    in_kernel
 
 probe "iret-clears-ds", 0                   ; ring 3 does not get the kernel's segments
     mov dword [U_CODE], 0x41cdd88c          ; mov eax, ds; int LEAVE_USER
@@ -182,10 +182,10 @@ probe "iret-in-user", 0x202                 ; in ring 3 with IOPL 0 it changes n
     iretd
 .next:
     int SOFT
+    in_kernel
 .there:
     mov eax, SEEN_EFLAGS
     and eax, IOPL3 | USER
-    in_kernel
 
 probe "iret-user-to-kernel", GP | ERR(K_CODE) | UAT
     user

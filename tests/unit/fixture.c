@@ -104,7 +104,7 @@ void fixture_setup(void)
     memset(ram, 0, sizeof ram);
     memset(com1_output, 0, sizeof com1_output);
     com1_count = 0;
-    pc.mem = (struct memory){ ram, sizeof ram };
+    pc.mem = (struct memory){ .ram = ram, .bytes = sizeof ram };
     bus_init(&pc.bus, host);
     set_tables();
     vcpu_reset(&pc.cpu, CODE_AT, 0);

@@ -7,6 +7,8 @@
 #include "status.h"
 
 static struct options options;
+static const char *colour;
+static const struct cli_option own[] = { { "colour", "colour=NAME", "what it looks like", &colour }, { 0 } };
 static char said[4096];
 
 /* Parse `line`, split at blanks; `said` gets what came on either stream. */
