@@ -290,7 +290,6 @@ void cache_flush(struct cache *c)
     }
     for (int i = 0; i < CONTEXTS; i++)
         c->context[i].pages = NONE;
-    memset(c->frame_writes, 0, c->m->mem.bytes >> 12);
     memset(c->bucket, 0xff, sizeof c->bucket);
     c->blocks = c->exits = c->points = c->insns = c->pages = 0;
     c->next = cache_begin();
