@@ -11,7 +11,6 @@
 #include "emulate.h"
 #include "event.h"
 #include "hole.h"
-#include "look.h"
 #include "status.h"
 #include "trace.h"
 #include "translator.h"
@@ -47,7 +46,7 @@ static void run(struct vm *vm, struct translator *t)
             translator_write(t);
             break;
         case DIRECT_UNSEEN:
-            look_at(&t->cache, t->direct->fault);
+            translator_look(t);
             break;
         case DIRECT_STOPPED:
             break;

@@ -36,12 +36,15 @@ static unsigned length_at(struct sweep *s, unsigned at)
     return insn->length == INSN_NONE ? 0 : insn->length;
 }
 
+/* Where the bytes make no sense, the next function, at a multiple of 16, may. */
 static void mark_from(struct sweep *s, unsigned at)
 {
-    unsigned length;
+    while (at < PAGE_BYTES && !s->code[at]) {
+        unsigned length = length_at(s, at);
 
-    for (; at < PAGE_BYTES && !s->code[at] && (length = length_at(s, at)) != 0; at += length)
-        s->code[at] = true;
+        s->code[at] = length != 0;
+        at = length ? at + length : (at | 15) + 1;
+    }
 }
 
 /* Before `entry`, the first byte that is known to be executed: instructions at which every way of reading the page

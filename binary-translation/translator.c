@@ -83,7 +83,7 @@ bool translator_runs_directly(const struct translator *t)
 {
     const struct vcpu *cpu = &t->m->cpu;
 
-    return !t->user_too && !t->open && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF) &&
+    return !t->user_too && !t->open && !t->alone && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF) &&
            !look_found_sensitive(&t->cache, cpu->seg[CS].base + cpu->eip);
 }
 
@@ -94,7 +94,7 @@ static bool must_step(const struct translator *t)
 {
     const struct vcpu *cpu = &t->m->cpu;
 
-    return (cpu->eflags & FLAG_TF) || t->open || (cpu->shadow != SHADOW_NONE && event_waiting(t->m));
+    return (cpu->eflags & FLAG_TF) || t->open || t->alone || (cpu->shadow != SHADOW_NONE && event_waiting(t->m));
 }
 
 /* Flags that the processor does not hold for the guest. Linux has CR0.AM set, the guest may have not. */
@@ -365,6 +365,26 @@ bool translator_write(struct translator *t)
     return true;
 }
 
+uint32_t translator_unseen(struct translator *t)
+{
+    struct vcpu *cpu = &t->m->cpu;
+    uint32_t at = cpu->seg[CS].base + cpu->eip, fault = t->direct->fault;
+
+    if (((at ^ fault) & PAGE_MASK) == 0)
+        return at;
+    if (t->patches)
+        uncover(t);
+    return direct_decode(t->direct) ? at + t->direct->insn->length : fault;
+}
+
+void translator_look(struct translator *t)
+{
+    uint32_t gla = translator_unseen(t);
+
+    look_at(&t->cache, gla);
+    t->alone = look_found_sensitive(&t->cache, gla);    /* if it begins in another page, which may run directly */
+}
+
 static void close_pages(struct translator *t)
 {
     for (unsigned i = 0; i < t->opened_count && i < 4; i++)
@@ -469,7 +489,7 @@ static enum direct_exit turn(struct translator *t, bool *again)
         uncover_page(t);
     exit = t->patches && kernel && !must_step(t) ? run_in_place(t, again) : run_once(t, again);
     if (exit == DIRECT_UNSEEN) {
-        patch_look_at(t->patches, t->direct->fault, cache_context(&t->cache, false, false));
+        patch_look_at(t->patches, translator_unseen(t), cache_context(&t->cache, false, false));
         *again = true;
     } else if (exit == DIRECT_SEALED) {
         *again = translator_write(t);
@@ -477,6 +497,7 @@ static enum direct_exit turn(struct translator *t, bool *again)
     } else if (open && !*again) {
         close_pages(t);
     }
+    t->alone &= *again;
     return exit;
 }
 

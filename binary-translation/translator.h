@@ -20,6 +20,7 @@ struct translator {
     bool user_too;              /* user code is translated: each address space has contexts of its own */
     struct patches *patches;    /* the kernel stays where it is, patched; NULL: it is translated */
     bool want_fpu;              /* enter with the guest's FPU state */
+    bool alone;                 /* the next instruction is to be translated alone, though its page may run directly */
     bool open;                  /* the pages `opened` are writable, for one instruction */
     uint32_t opened[4];
     unsigned opened_count;
@@ -35,6 +36,12 @@ enum direct_exit translator_run(struct translator *t, uint64_t deadline);
 
 /* Is what comes next to be run by direct_run(): user code, for which ring 3 is right? */
 bool translator_runs_directly(const struct translator *t);
+
+/* DIRECT_UNSEEN: where in the unseen page the guest's next instruction begins, in it or behind one that crosses into it. */
+uint32_t translator_unseen(struct translator *t);
+
+/* For direct_run()'s DIRECT_UNSEEN: look at the page (look.h). */
+void translator_look(struct translator *t);
 
 /* The instruction at EIP writes to sealed code at d->fault: forget what it writes over, and let the next
  * translator_run() carry it out. For direct_run()'s DIRECT_SEALED. False: the machine is stopped. */

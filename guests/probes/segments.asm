@@ -227,6 +227,7 @@ probe "call-gate", 0x0a                     ; ring 3 through a gate: ring 0, two
     push 3
     call 0x83:0
     int LEAVE_USER
+    in_kernel
 .gate:
     mov eax, [esp + 8]
     add eax, [esp + 12]
