@@ -70,15 +70,22 @@ static void mark_before(struct sweep *s, unsigned entry)
         s->code[at] = ways && visits[at] == ways;
 }
 
-static void mark_targets(struct sweep *s)
+static void mark_targets(struct patches *p, struct sweep *s, uint32_t page)
 {
     for (unsigned at = 0; at < PAGE_BYTES; at++) {
         const struct insn *insn = &s->insn[at];
+        uint32_t target = at + insn->length + insn->op[0].value;
 
-        if (s->code[at] && insn->branch != BRANCH_NONE && insn->op[0].kind == OPERAND_IMM &&
-            at + insn->length + insn->op[0].value < PAGE_BYTES)
-            s->target[at + insn->length + insn->op[0].value] = true;
+        if (!s->code[at] || insn->branch == BRANCH_NONE || insn->op[0].kind != OPERAND_IMM)
+            continue;
+        if (target < PAGE_BYTES)
+            s->target[target] = true;
+        else
+            patch_learn(p, page + target);
     }
+    for (int i = 0; i < p->targets; i++)
+        if (p->target[i] - page < PAGE_BYTES)
+            s->target[p->target[i] - page] = true;
 }
 
 /* ---- patches ------------------------------------------------------------------------------------- */
@@ -212,7 +219,7 @@ void patch_look_at(struct patches *p, uint32_t gla, int context)
         memcpy(s.bytes, c->m->mem.ram + frame, PAGE_BYTES);
         mark_before(&s, gla % PAGE_BYTES);
         mark_from(&s, gla % PAGE_BYTES);
-        mark_targets(&s);
+        mark_targets(p, &s, page);
         for (unsigned at = 0; at < PAGE_BYTES && p->count < PATCHES_MAX;)
             at = s.code[at] && needs_patch(&s.insn[at]) ? patch_one(p, &s, at, page, frame) : at + 1;
         cache_seal(c, frame, SEALED_SEEN);
@@ -243,6 +250,20 @@ uint32_t patch_entry(const struct patches *p, uint32_t eip)
             return b->landing + point->host;
     }
     return eip;                                         /* into the middle of an instruction: so be it */
+}
+
+void patch_learn(struct patches *p, uint32_t eip)
+{
+    const struct patch *patch = patch_at(p, eip);
+
+    for (int i = 0; i < p->targets; i++)
+        if (p->target[i] == eip)
+            return;
+    p->target[p->targets++ % TARGETS_MAX] = eip;
+    if (p->targets > TARGETS_MAX)
+        p->targets = TARGETS_MAX;
+    if (patch && patch->eip != eip)
+        patch_undo(p, patch->gpa);
 }
 
 /* ---- undoing them -------------------------------------------------------------------------------- */

@@ -12,7 +12,7 @@
 
 #include "cache.h"
 
-enum { STRETCH_MAX = 24, PATCHES_MAX = 4096 };
+enum { STRETCH_MAX = 24, PATCHES_MAX = 4096, TARGETS_MAX = 1024 };
 
 struct patch {
     uint32_t eip, gpa;          /* of its first byte */
@@ -28,6 +28,8 @@ struct patches {
     int context;                /* for which the patches were made; NONE: there are none */
     struct patch patch[PATCHES_MAX];
     int count;
+    uint32_t target[TARGETS_MAX];       /* branches from other pages lead to these: a stretch may begin there only */
+    int targets;
 };
 
 void patch_init(struct patches *p, struct cache *c);
@@ -40,6 +42,9 @@ const struct patch *patch_at(const struct patches *p, uint32_t eip);
 
 /* Where the processor must go on for the guest to go on at EIP. */
 uint32_t patch_entry(const struct patches *p, uint32_t eip);
+
+/* A branch leads to `eip`: if that is inside a patched stretch, the page is unpatched, to be patched otherwise. */
+void patch_learn(struct patches *p, uint32_t eip);
 
 /* Put the guest's own bytes back: in the frame of `gpa`; everywhere. The frame's code is to be looked at again. */
 void patch_undo(struct patches *p, uint32_t gpa);

@@ -291,15 +291,21 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
     uint32_t host = cpu->eip;
     const struct block *b = cache_block_at(c, host);
     struct exit *x = cache_exit_at(c, host);
+    enum interrupt_shadow shadow = cpu->shadow;
     bool forward;
 
     if (b) {
+        cpu->shadow = SHADOW_NONE;
         translate_back(c, b, host, &forward);
         if (t->patches && direct_world.trap != VEC_PF)
             uncover(t);
         if (forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
         memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
+        if (cpu->shadow == SHADOW_STI)
+            t->direct->entry_eip = cpu->eip;            /* it began here: direct_classify() keeps it */
+        else
+            cpu->shadow = shadow;
         return direct_classify(t->direct, again);
     }
     if (direct_world.signal == SIGALRM && (x || gate_contains(host))) {
@@ -414,6 +420,7 @@ static enum direct_exit take_breakpoint(struct translator *t, const struct patch
         t->direct->insn = &patch->insn;
         return count(t, COUNT_BREAKPOINT, DIRECT_SENSITIVE);
     }
+    patch_learn(t->patches, t->m->cpu.eip);
     *again = true;
     return count(t, COUNT_BREAKPOINT, DIRECT_INTERRUPTED);
 }

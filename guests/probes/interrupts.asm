@@ -343,6 +343,19 @@ probe "code-reads-itself", 0x9d9cfafb       ; after it has run
     popfd
     mov eax, [.bytes]
 
+probe "code-entered-inside", 3              ; by a jump that nobody foresees, behind an instruction that may be patched
+    mov edx, .inside
+    xor eax, eax
+    jmp edx
+    cli
+    mov ecx, ecx
+.inside:
+    inc eax
+    inc eax
+    nop
+    inc eax
+    nop
+
 probe "code-return-address", 0
     call .next
 .next:
