@@ -29,7 +29,7 @@ static void run(struct vm *vm, struct translator *t)
             continue;
         }
         deadline = vm_deadline(vm);
-        switch (translator_runs_directly(t) ? direct_run(t->direct, deadline) : translator_run(t, deadline)) {
+        switch (translator_runs_directly(t) ? translator_run_directly(t, deadline) : translator_run(t, deadline)) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);
             if (!emulate(m, t->direct->insn))
@@ -142,5 +142,7 @@ int main(int argc, char **argv)
     if (!vm_load(vm))
         return EXIT_USAGE;
     run(vm, &translator);
+    if (translator.patches)
+        patch_undo_all(translator.patches);             /* a register dump shows the guest's own code */
     return dump(&translator, vm, vm_finish(vm));
 }

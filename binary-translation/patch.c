@@ -289,7 +289,7 @@ void patch_undo(struct patches *p, uint32_t gpa)
             restore(p, &p->patch[i]);
         else
             p->patch[kept++] = p->patch[i];
-    if (kept == p->count && !c->clean[frame])
+    if (kept == p->count)
         return;
     p->count = kept;
     c->clean[frame] = false;

@@ -297,7 +297,7 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
     if (b) {
         cpu->shadow = SHADOW_NONE;
         translate_back(c, b, host, &forward);
-        if (t->patches && direct_world.trap != VEC_PF)
+        if (t->patches && (direct_world.trap != VEC_PF || direct_world.cr2 >= WINDOW_END))
             uncover(t);
         if (forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
@@ -425,18 +425,23 @@ static enum direct_exit take_breakpoint(struct translator *t, const struct patch
     return count(t, COUNT_BREAKPOINT, DIRECT_INTERRUPTED);
 }
 
+/* The patches' jumps lead where only the monitor's own flat code segment reaches: so the guest's must be flat as well. */
+static bool runs_in_place(const struct translator *t)
+{
+    const struct vcpu *cpu = &t->m->cpu;
+    const struct segment *cs = &cpu->seg[CS];
+
+    return t->patches && vcpu_cpl(cpu) == 0 && !must_step(t) && cs->base == 0 && cs->limit == 0xffffffff &&
+           (cs->attr & ATTR_BIG) && t->direct->shadow.window == 0;
+}
+
 /* The kernel's code where it is, patched. What is not patched because nobody knew it for code either traps, or is wrong. */
 static enum direct_exit run_in_place(struct translator *t, bool *again)
 {
-    struct machine *m = t->m;
-    struct vcpu *cpu = &m->cpu;
+    struct vcpu *cpu = &t->m->cpu;
     int context = cache_context(&t->cache, false, false);
     const struct patch *patch;
 
-    if (cpu->seg[CS].base || t->direct->shadow.window) {
-        machine_stop(m, EXIT_CRASH, "--strategy=patch needs a kernel with a flat code segment that keeps off its lowest 64 KiB");
-        return DIRECT_STOPPED;
-    }
     if (t->patches->context != NONE && t->patches->context != context)
         patch_undo_all(t->patches);
     *again = false;
@@ -462,6 +467,16 @@ static enum direct_exit run_in_place(struct translator *t, bool *again)
     return direct_classify(t->direct, again);
 }
 
+/* There is nothing to execute: shadow_fill() stops the machine and says so. */
+static bool is_beyond_ram(struct translator *t)
+{
+    uint32_t gla = t->m->cpu.seg[CS].base + t->m->cpu.eip;
+    struct translation tr;
+
+    return memory_peek(t->m, gla, ACCESS_READ, &tr) && tr.gpa >= t->m->mem.bytes &&
+           shadow_fill(&t->direct->shadow, gla, ACCESS_READ) == FILL_STOPPED;
+}
+
 /* *again, in: this is not the first turn. */
 static enum direct_exit run_once(struct translator *t, bool *again)
 {
@@ -471,7 +486,9 @@ static enum direct_exit run_once(struct translator *t, bool *again)
     struct block *b = *again ? cache_find(c, context, t->m->cpu.eip) : look_up(t, context);
 
     *again = false;
-    if (!b && !(b = translate(c, context, false)))
+    if (!b && !(b = translate(c, context, false)) && is_beyond_ram(t))
+        return DIRECT_STOPPED;
+    if (!b)
         return count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
     load_slots(t);
     load_world(t, b->entry);
@@ -489,12 +506,12 @@ static enum direct_exit run_once(struct translator *t, bool *again)
 /* One turn, and what is the translator's own business of what comes of it. */
 static enum direct_exit turn(struct translator *t, bool *again)
 {
-    bool kernel = vcpu_cpl(&t->m->cpu) == 0, open = t->open;
+    bool in_place = runs_in_place(t), open = t->open;
     enum direct_exit exit;
 
-    if (t->patches && kernel && must_step(t))
+    if (t->patches && !in_place)
         uncover_page(t);
-    exit = t->patches && kernel && !must_step(t) ? run_in_place(t, again) : run_once(t, again);
+    exit = in_place ? run_in_place(t, again) : run_once(t, again);
     if (exit == DIRECT_UNSEEN) {
         patch_look_at(t->patches, translator_unseen(t), cache_context(&t->cache, false, false));
         *again = true;
@@ -506,6 +523,14 @@ static enum direct_exit turn(struct translator *t, bool *again)
     }
     t->alone &= *again;
     return exit;
+}
+
+/* What was patched for the kernel is not for user code that shares its page. */
+enum direct_exit translator_run_directly(struct translator *t, uint64_t deadline)
+{
+    if (t->patches)
+        uncover_page(t);
+    return direct_run(t->direct, deadline);
 }
 
 enum direct_exit translator_run(struct translator *t, uint64_t deadline)

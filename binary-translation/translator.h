@@ -34,8 +34,9 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
 /* Let the guest run, translated, at whatever privilege; see direct_run(). Never DIRECT_SEALED. */
 enum direct_exit translator_run(struct translator *t, uint64_t deadline);
 
-/* Is what comes next to be run by direct_run(): user code, for which ring 3 is right? */
+/* Is what comes next to be run directly: user code, for which ring 3 is right? And then direct_run(), for that. */
 bool translator_runs_directly(const struct translator *t);
+enum direct_exit translator_run_directly(struct translator *t, uint64_t deadline);
 
 /* DIRECT_UNSEEN: where in the unseen page the guest's next instruction begins, in it or behind one that crosses into it. */
 uint32_t translator_unseen(struct translator *t);

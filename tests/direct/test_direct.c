@@ -76,7 +76,7 @@ static void run_guest(const uint8_t *from, const uint8_t *to)
         exit = direct_run(&d, console_now() + 50000000);
         if (exit == DIRECT_EXCEPTION && m.cpu.fault.vector == stop_at)
             return;
-        if (exit == DIRECT_EXCEPTION || (exit == DIRECT_SENSITIVE && !emulate(&m, &d.insn)))
+        if (exit == DIRECT_EXCEPTION || (exit == DIRECT_SENSITIVE && !emulate(&m, d.insn)))
             event_exception(&m);
         if (exit == DIRECT_INTERRUPTED && m.counters.exits[COUNT_TIMER] > 2)
             machine_stop(&m, EXIT_TIMEOUT, "the timer");
