@@ -72,6 +72,7 @@ enum exit_kind {
 struct exit {
     uint8_t kind;
     bool known;                 /* of a prediction: it has been made */
+    bool port;                  /* of a call: IN or OUT, not single-stepped; `to`: the block behind it */
     int block;
     uint32_t eip;
     uint32_t field;             /* of a branch: host address of the rel32 to patch */

@@ -13,7 +13,9 @@
 
 struct emitter;
 
-enum { EXIT_MISS = -1 };        /* slots.exit: an indirect branch found nothing in the jump table */
+/* slots.exit, if it is not the number of an exit: an indirect branch found nothing in the jump table; the instruction has been
+ * carried out already. */
+enum { EXIT_MISS = -1, EXIT_SERVED = -2 };
 
 /* Write the gate into its page, of which `page` is the writable mapping. */
 void gate_write(uint8_t *page);

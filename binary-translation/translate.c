@@ -56,6 +56,7 @@ struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *i
     struct emitter stub;
 
     *x = (struct exit){ .kind = (uint8_t)kind, .block = (int)(u->block - c->block), .eip = eip, .to = NONE, .insn = NONE };
+    x->port = kind == EXIT_CALL && !u->context->step && (item->insn.isa == ISA_IN || item->insn.isa == ISA_OUT);
     if (kind == EXIT_CALL || kind == EXIT_NEAR) {
         x->insn = c->insns;
         c->insn[c->insns++] = item->insn;

@@ -61,6 +61,7 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
 
     t->m = m;
     t->direct = d;
+    t->served = NONE;
     the_translator = t;
     m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
     m->mem.sealed_write = sealed_write;
@@ -85,6 +86,44 @@ bool translator_runs_directly(const struct translator *t)
 
     return !t->user_too && !t->open && !t->alone && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF) &&
            !look_found_sensitive(&t->cache, cpu->seg[CS].base + cpu->eip);
+}
+
+/* ---- the service --------------------------------------------------------------------------------- */
+
+/* Is there a block to go on with, and nothing that main.c's loop has to see first? */
+static bool may_go_on(const struct translator *t, const struct exit *x, const struct block *next)
+{
+    const struct bus *bus = &t->m->bus;
+
+    return x->to != NONE && !next->dead && next->page[1] == NONE && t->cache.page[next->page[0]].active &&
+           bus_intr(bus) == (HOLE->slots.interrupt != 0) && bus->exit_status < 0 &&
+           vm_deadline(&HOLE->vm) >= t->direct->armed;
+}
+
+/* Port accesses are frequent, change nothing but EAX and a device, and are not worth the way to main.c's loop: they are
+ * carried out at the gate. */
+static bool serve(void)
+{
+    struct translator *t = the_translator;
+    struct machine *m = t->m;
+    int number = (int)HOLE->slots.exit;
+    struct exit *x = number < 0 ? NULL : &t->cache.exit[number];
+
+    if (!x || !x->port)
+        return false;
+    m->cpu.eip = x->eip;
+    vm_trace(&HOLE->vm, "emulate", true);
+    if (!emulate(m, &t->cache.insn[x->insn]))
+        return false;                                   /* the loop comes to the same end, and delivers the exception */
+    m->counters.exits[COUNT_CALL]++;
+    t->direct->entry_eip = m->cpu.eip;
+    if (may_go_on(t, x, &t->cache.block[x->to])) {
+        m->cpu.eip = t->cache.block[x->to].entry;
+        return true;
+    }
+    t->served = number;
+    HOLE->slots.exit = (uint32_t)EXIT_SERVED;
+    return false;
 }
 
 /* ---- entering ------------------------------------------------------------------------------------ */
@@ -128,6 +167,7 @@ static void load_world(struct translator *t, uint32_t host)
     direct_world.seg[GS] = SEGMENT_MONITOR_DATA;
     direct_world.eflags = (cpu->eflags & ~flags_of_ours(t)) | FLAG_IF | FLAG_ONE;
     direct_world.fpu = t->want_fpu;
+    direct_world.service = t->spy || t->patches || HOLE->vm.options.trace ? NULL : serve;
     direct_world.translated = !t->spy;      /* IRETQ can set TF for the first instruction, POPFQ cannot */
     direct_world.eflags |= t->spy ? FLAG_TF : 0;
     t->direct->entry_eip = cpu->eip;
@@ -242,10 +282,13 @@ static enum direct_exit changed(struct translator *t, struct exit *x, bool *agai
 static enum direct_exit take_exit(struct translator *t, int number, int context, bool *again)
 {
     struct vcpu *cpu = &t->m->cpu;
-    struct exit *x = number == EXIT_MISS ? NULL : &t->cache.exit[number];
-
+    struct exit *x = number < 0 ? NULL : &t->cache.exit[number];
     bool indirect = !x || x->kind == EXIT_PREDICT;
 
+    if (number == EXIT_SERVED) {
+        cpu->eip = t->direct->entry_eip;
+        return DIRECT_INTERRUPTED;
+    }
     cpu->eip = indirect ? HOLE->slots.target : x->eip;
     if (cpu->eip != t->direct->entry_eip)
         cpu->shadow = SHADOW_NONE;
@@ -477,11 +520,18 @@ static bool is_beyond_ram(struct translator *t)
            shadow_fill(&t->direct->shadow, gla, ACCESS_READ) == FILL_STOPPED;
 }
 
+/* Does `b` begin behind the instruction of exit `x`? */
+static bool follows(const struct cache *c, const struct exit *x, const struct block *b)
+{
+    return b->eip == x->eip + c->insn[x->insn].length && b->context == c->block[x->block].context;
+}
+
 /* *again, in: this is not the first turn. */
 static enum direct_exit run_once(struct translator *t, bool *again)
 {
     struct cache *c = &t->cache;
     bool user = vcpu_cpl(&t->m->cpu) == 3;
+    unsigned generation = c->generation;
     int context = cache_context(c, must_step(t), t->user_too && user);
     struct block *b = *again ? cache_find(c, context, t->m->cpu.eip) : look_up(t, context);
 
@@ -490,6 +540,9 @@ static enum direct_exit run_once(struct translator *t, bool *again)
         return DIRECT_STOPPED;
     if (!b)
         return count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
+    if (t->served != NONE && generation == c->generation && follows(c, &c->exit[t->served], b))
+        c->exit[t->served].to = (int)(b - c->block);    /* serve() goes on there next time */
+    t->served = NONE;
     load_slots(t);
     load_world(t, b->entry);
     if (enter(t)) {

@@ -23,6 +23,7 @@ HOST_CS equ 0x33
 ARCH_SET_FS equ 0x1002
 SYS_ARCH_PRCTL equ 158
 FLAG_TF equ 0x100
+FLAGS_BEYOND_SAHF equ 0x244400  ; DF, NT, AC, ID
 FLAGS_NOT_OURS equ 0x44000     ; AC and NT: the VMM would fault on them
 FPU_QWORDS equ 288 / 8          ; FXSAVE as far as 32-bit code can see: x87 and XMM0-7
 
@@ -107,23 +108,42 @@ enter_begin:
 %endrep
 .loaded:
         test    dword [direct_world + WORLD_EFLAGS], FLAG_TF
-        jnz     .step
+        jnz     step
 
 ; A far jump: 150 cycles less than IRETQ, which moreover leaves our upper half in the ESP of a guest with a 16-bit stack.
-        load_if_other ss, WORLD_SS              ; Linux's after a system call
-        mov     eax, [rdi + VCPU_EIP]
-        mov     [direct_world + WORLD_TARGET], eax
-        mov     ax, [direct_world + WORLD_CS]
-        mov     [direct_world + WORLD_TARGET + 4], ax
-        push    qword [direct_world + WORLD_EFLAGS]
-        load_registers
+; SAHF costs 20 less than POPFQ; OF comes by an addition, the other flags are as Linux has them.
+.jump:  load_if_other ss, WORLD_SS              ; Linux's after a system call
+        movzx   eax, word [direct_world + WORLD_CS]
+        shl     rax, 32
+        mov     ecx, [rdi + VCPU_EIP]
+        or      rax, rcx
+        mov     [direct_world + WORLD_TARGET], rax
+        mov     eax, [direct_world + WORLD_EFLAGS]
+        test    eax, FLAGS_BEYOND_SAHF
+        jnz     .popf
+        mov     ecx, eax
+        shr     ecx, 11
+        and     ecx, 1
+        add     cl, 0x7f
+        mov     ah, al
+        sahf
+        jmp     .go
+.popf:  push    rax
         popfq
+.go:    load_registers
         mov     esp, [rdi + VCPU_ESP]
         mov     edi, [rdi + VCPU_EDI]
         jmp     far dword [direct_world + WORLD_TARGET]
 
+; Back from the service: what was loaded is loaded still.
+again:  cmp     byte [direct_world + WORLD_KICK], 0
+        jne     enter_end
+        mov     byte [direct_world + WORLD_DISPATCH], 1
+        mov     rdi, [direct_world + WORLD_VCPU]
+        jmp     enter_begin.jump
+
 ; IRETQ sets the trap flag for the guest's first instruction: POPFQ would for one of ours.
-.step:  movzx   eax, word [direct_world + WORLD_SS]
+step:   movzx   eax, word [direct_world + WORLD_SS]
         push    rax                             ; ss
         mov     eax, [rdi + VCPU_ESP]
         push    rax
@@ -164,8 +184,18 @@ direct_gate:
 .flags: mov     byte [direct_world + WORLD_DISPATCH], 0
         mov     dword [direct_world + WORLD_SIGNAL], 0
         cmp     byte [direct_world + WORLD_FPU], 0
-        je      .out
+        je      .service
         fxsave  [r8 + VCPU_FPU]
+        jmp     .out
+.service:
+        mov     rax, [direct_world + WORLD_SERVICE]
+        test    rax, rax
+        jz      .out
+        sub     rsp, 8                          ; aligned
+        call    rax
+        add     rsp, 8
+        test    al, al
+        jnz     again
 .out:   xor     eax, eax
         jmp     leave
 

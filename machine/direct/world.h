@@ -14,7 +14,8 @@ struct world {
     uint64_t host_rsp;          /* where direct_enter()'s frame is */
     struct vcpu *cpu;
     uint64_t fs_base;           /* the host's thread pointer, lost while the guest's FS is loaded */
-    struct { uint32_t eip; uint16_t cs; } target;       /* of the far jump into translated code */
+    uint64_t target;            /* of the far jump to the guest: offset and, in bits 47:32, selector */
+    bool (*service)(void);      /* asked at the gate, unless FPU state is loaded: true: go on at vcpu->eip. May be NULL. */
     uint64_t cr2;               /* out: for trap 14, host linear */
     uint64_t eflags;            /* in and out: the processor's, not the guest's */
     uint32_t trap, error;       /* out: vector and error code; stale unless the signal is a fault's */
