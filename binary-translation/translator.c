@@ -97,7 +97,7 @@ static bool may_go_on(const struct translator *t, const struct exit *x, const st
 
     return x->to != NONE && !next->dead && next->page[1] == NONE && t->cache.page[next->page[0]].active &&
            bus_intr(bus) == (HOLE->slots.interrupt != 0) && bus->exit_status < 0 &&
-           vm_deadline(&HOLE->vm) >= t->direct->armed;
+           (t->cache.insn[x->insn].isa == ISA_IN || vm_deadline(&HOLE->vm) >= t->direct->armed);
 }
 
 /* Port accesses are frequent, change nothing but EAX and a device, and are not worth the way to main.c's loop: they are
@@ -112,7 +112,6 @@ static bool serve(void)
     if (!x || !x->port)
         return false;
     m->cpu.eip = x->eip;
-    vm_trace(&HOLE->vm, "emulate", true);
     if (!emulate(m, &t->cache.insn[x->insn]))
         return false;                                   /* the loop comes to the same end, and delivers the exception */
     m->counters.exits[COUNT_CALL]++;

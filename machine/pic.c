@@ -11,11 +11,7 @@ enum { OCW3 = 0x08, OCW3_READ = 0x02, OCW3_READ_ISR = 0x01, OCW2_EOI = 0x20, OCW
 
 static unsigned most_urgent(unsigned inputs)
 {
-    unsigned input = 0;
-
-    while (input < NONE && !(inputs >> input & 1))
-        input++;
-    return input;
+    return (unsigned)__builtin_ctz(inputs | 1u << NONE);
 }
 
 /* The input that asks for service and outranks those in service, or NONE. */
