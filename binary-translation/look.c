@@ -1,9 +1,8 @@
 /* See look.h. */
 #include "look.h"
 
-#include <string.h>
-
 #include "machine.h"
+#include "sweep.h"
 
 /* Sensitive, and not trapping at ring 3, for user code with IF = 1 and IOPL = 0: PUSHF and POPF are right there. */
 static bool escapes(enum isa isa)
@@ -15,32 +14,29 @@ static bool escapes(enum isa isa)
     }
 }
 
-static bool is_clean(const uint8_t *page, unsigned at, bool wide)
+static bool is_clean(struct cache *c, uint32_t frame, unsigned entry)
 {
-    struct insn insn;
+    static struct sweep s;
 
-    while (at < PAGE_BYTES) {
-        enum decoded result = decode(page + at, PAGE_BYTES - at, wide, &insn);
-
-        if (result == DECODED && escapes(insn.isa))
+    sweep_page(&s, c->m->mem.ram + frame, entry, c->m->cpu.seg[CS].attr & ATTR_BIG);
+    for (unsigned at = 0; at < PAGE_BYTES; at++)
+        if (s.code[at] && escapes(s.insn[at].isa))
             return false;
-        at += result == DECODED ? insn.length : 1;
-    }
     return true;
 }
 
 void look_at(struct cache *c, uint32_t gla)
 {
     struct translation t;
-    uint8_t page[PAGE_BYTES];
-    bool wide = c->m->cpu.seg[CS].attr & ATTR_BIG, clean;
     uint32_t frame;
+    bool clean;
 
     if (!memory_peek(c->m, gla, ACCESS_USER, &t) || t.gpa >= c->m->mem.bytes)
         return;                                         /* the fetch itself will fault */
     frame = t.gpa & PAGE_MASK;
-    memcpy(page, c->m->mem.ram + frame, PAGE_BYTES);
-    clean = !cache_is_checked(c, gla) && is_clean(page, 0, wide) && is_clean(page, gla % PAGE_BYTES, wide);
+    if (c->sensitive[frame >> 12])
+        return;                                         /* known, and sealed since */
+    clean = !cache_is_checked(c, gla) && is_clean(c, frame, gla % PAGE_BYTES);
     c->clean[frame >> 12] = clean;
     c->sensitive[frame >> 12] = !clean;
     c->m->mem.sealed[frame >> 12] &= ~SEALED_SEEN;

@@ -6,8 +6,7 @@
 #include "cache.h"
 
 /* The guest wants to execute at `gla`, in user mode: look at its page. It becomes executable if it has nothing
- * sensitive that does not trap, else its code is translated. What is looked at is all of the page in a row, from its begin
- * and from `gla`: code that hides an instruction in the middle of another can escape it, and is wrong then. */
+ * sensitive that does not trap (as far as sweep.h sees), else its code is translated. */
 void look_at(struct cache *c, uint32_t gla);
 
 /* Has the page of `gla` been found to need the translator? */

@@ -4,70 +4,16 @@
 #include <string.h>
 
 #include "machine.h"
+#include "sweep.h"
 #include "translate.h"
 #include "unit.h"
 
-enum { JMP_BYTES = 5, OPCODE_JMP = 0xe9, OPCODE_INT3 = 0xcc, OPCODE_NOP = 0x90, STARTS = 15 };
-
-/* A page as the sweep sees it: by offset. */
-struct sweep {
-    uint8_t bytes[PAGE_BYTES];
-    struct insn insn[PAGE_BYTES];       /* length 0: not decoded; INSN_NONE: not an instruction */
-    bool code[PAGE_BYTES];              /* an instruction begins here, for all we know */
-    bool target[PAGE_BYTES];            /* a direct branch leads here */
-};
-enum { INSN_NONE = 0xff };
+enum { JMP_BYTES = 5, OPCODE_JMP = 0xe9, OPCODE_INT3 = 0xcc, OPCODE_NOP = 0x90 };
 
 void patch_init(struct patches *p, struct cache *c)
 {
     p->cache = c;
     p->context = NONE;
-}
-
-/* ---- which bytes are code? ----------------------------------------------------------------------- */
-
-/* The length of the instruction at `at`; 0: none, or it leaves the page. */
-static unsigned length_at(struct sweep *s, unsigned at)
-{
-    struct insn *insn = &s->insn[at];
-
-    if (insn->length == 0 && decode(s->bytes + at, PAGE_BYTES - at, true, insn) != DECODED)
-        insn->length = INSN_NONE;
-    return insn->length == INSN_NONE ? 0 : insn->length;
-}
-
-/* Where the bytes make no sense, the next function, at a multiple of 16, may. */
-static void mark_from(struct sweep *s, unsigned at)
-{
-    while (at < PAGE_BYTES && !s->code[at]) {
-        unsigned length = length_at(s, at);
-
-        s->code[at] = length != 0;
-        at = length ? at + length : (at | 15) + 1;
-    }
-}
-
-/* Before `entry`, the first byte that is known to be executed: instructions at which every way of reading the page
- * from its begin arrives, of those ways that arrive at `entry`. x86 code read from a wrong start falls into step soon. */
-static void mark_before(struct sweep *s, unsigned entry)
-{
-    static uint8_t visits[PAGE_BYTES];
-    unsigned ways = 0, length;
-
-    memset(visits, 0, sizeof visits);
-    for (unsigned start = 0; start < STARTS; start++) {
-        unsigned at = start;
-
-        while (at < entry && (length = length_at(s, at)) != 0)
-            at += length;
-        if (at != entry)
-            continue;
-        ways++;
-        for (at = start; at < entry; at += length_at(s, at))
-            visits[at]++;
-    }
-    for (unsigned at = 0; at < entry; at++)
-        s->code[at] = ways && visits[at] == ways;
 }
 
 static void mark_targets(struct patches *p, struct sweep *s, uint32_t page)
@@ -215,10 +161,7 @@ void patch_look_at(struct patches *p, uint32_t gla, int context)
     p->context = context;
     c->clean[frame >> 12] = true;
     if (!cache_is_checked(c, gla)) {
-        memset(&s, 0, sizeof s);
-        memcpy(s.bytes, c->m->mem.ram + frame, PAGE_BYTES);
-        mark_before(&s, gla % PAGE_BYTES);
-        mark_from(&s, gla % PAGE_BYTES);
+        sweep_page(&s, c->m->mem.ram + frame, gla % PAGE_BYTES, true);
         mark_targets(p, &s, page);
         for (unsigned at = 0; at < PAGE_BYTES && p->count < PATCHES_MAX;)
             at = s.code[at] && needs_patch(&s.insn[at]) ? patch_one(p, &s, at, page, frame) : at + 1;
