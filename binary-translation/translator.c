@@ -170,7 +170,7 @@ static void load_world(struct translator *t, uint32_t host)
     direct_world.translated = !t->spy;      /* IRETQ can set TF for the first instruction, POPFQ cannot */
     direct_world.eflags |= t->spy ? FLAG_TF : 0;
     t->direct->entry_eip = cpu->eip;
-    cpu->eflags &= flags_of_ours(t);        /* what sequences count on */
+    cpu->eflags &= flags_of_ours(t) & ~(uint32_t)FLAG_RF;         /* what sequences count on */
     cpu->eip = host;
 }
 

@@ -63,32 +63,44 @@ static bool same(const struct segment *a, const struct segment *b)
     return a->selector == b->selector && a->attr == b->attr && a->base == b->base && a->limit == b->limit;
 }
 
-uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling)
+static bool is_in(const struct segments *s, unsigned i, const struct segment *seg, uint32_t ceiling)
 {
-    unsigned oldest = 0, i;
+    return s->slot[i].used && s->slot[i].ceiling == ceiling && same(&s->slot[i].segment, seg);
+}
+
+/* The slot that has this segment, or the oldest, which then gets it. */
+static unsigned find(struct segments *s, const struct segment *seg, uint32_t ceiling)
+{
     uint32_t base = seg->base + s->window;
     struct segment_slot *slot;
+    unsigned oldest = 0;
+
+    for (unsigned i = 0; i < SEGMENT_SLOTS; i++) {
+        if (is_in(s, i, seg, ceiling))
+            return i;
+        if (s->slot[i].used < s->slot[oldest].used)
+            oldest = i;
+    }
+    slot = &s->slot[oldest];
+    *slot = (struct segment_slot){ .segment = *seg, .ceiling = ceiling };
+    if (truncate_limit(seg, base, ceiling, &slot->last))
+        s->refused |= !write_slot((int)oldest, base, is_expand_down(seg->attr) ? seg->limit : slot->last, seg->attr);
+    else        /* one byte that is never mapped: every access comes to the monitor */
+        s->refused |= !write_slot((int)oldest, WINDOW_END, slot->last = 0, seg->attr & ~(unsigned)ATTR_EXPAND_DOWN);
+    s->rewritten++;
+    return oldest;
+}
+
+uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t ceiling)
+{
+    uint8_t *hint = &s->hint[((seg->selector >> 3) ^ (ceiling >> 28) ^ seg->attr) % sizeof s->hint];
+    unsigned i;
 
     if (!(seg->attr & ATTR_PRESENT))
         return seg->selector & 3;
-    for (i = 0; i < SEGMENT_SLOTS; i++) {
-        slot = &s->slot[i];
-        if (slot->used && slot->ceiling == ceiling && same(&slot->segment, seg))
-            break;
-        if (slot->used < s->slot[oldest].used)
-            oldest = i;
-    }
-    if (i == SEGMENT_SLOTS) {
-        i = oldest;
-        slot = &s->slot[i];
-        *slot = (struct segment_slot){ .segment = *seg, .ceiling = ceiling };
-        if (truncate_limit(seg, base, ceiling, &slot->last))
-            s->refused |= !write_slot((int)i, base, is_expand_down(seg->attr) ? seg->limit : slot->last, seg->attr);
-        else        /* one byte that is never mapped: every access comes to the monitor */
-            s->refused |= !write_slot((int)i, WINDOW_END, slot->last = 0, seg->attr & ~(unsigned)ATTR_EXPAND_DOWN);
-    }
-    slot = &s->slot[i];
-    slot->used = ++s->clock;
+    i = is_in(s, *hint, seg, ceiling) ? *hint : find(s, seg, ceiling);
+    *hint = (uint8_t)i;
+    s->slot[i].used = ++s->clock;
     return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);
 }
 
@@ -116,5 +128,5 @@ struct segment segments_found(const struct segments *s, uint16_t selector)
 
 void segments_reset(struct segments *s, uint32_t window)
 {
-    *s = (struct segments){ .window = window, .clock = s->clock };
+    *s = (struct segments){ .window = window, .clock = s->clock, .rewritten = s->rewritten + 1 };
 }

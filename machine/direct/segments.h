@@ -26,6 +26,8 @@ struct segment_slot {
 
 struct segments {
     struct segment_slot slot[SEGMENT_SLOTS];
+    uint8_t hint[64];           /* by hash: the slot that such a segment was found in last */
+    unsigned rewritten;         /* how often a slot got another segment */
     uint64_t clock;
     uint32_t window;            /* host-linear address of guest-linear 0 */
     bool refused;               /* modify_ldt has failed */
