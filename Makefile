@@ -229,6 +229,19 @@ $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(UNIT_LIBS)
 
+# Generated instruction streams: all of binary-translation but its main.c.
+STREAMS_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/streams/*.c))
+
+$(STREAMS_OBJ): CFLAGS += -Ibinary-translation
+
+$(B)/tests/streams: $(STREAMS_OBJ) $(filter-out %/main.o,$(BT_OBJ)) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	@mkdir -p $(@D)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
+.PHONY: check-long
+check-long: $(B)/tests/streams ## the tests of generated instruction streams at length (SEED=)
+	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
+
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/gates.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)
 	$(NASM) -f elf32 -w+all -Itests/bad/ -o $@.o $<
@@ -240,12 +253,12 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct whole" picks)
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
+check: $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 .PHONY: sizes
 sizes: ## lines of code, folder by folder
 	@sh tests/sizes
 
--include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d)
+-include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d) $(STREAMS_OBJ:.o=.d)

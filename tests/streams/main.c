@@ -1,0 +1,139 @@
+/* Are translated code, the real processor and the emulator of one mind? Streams from a seed are generated, run in each
+ * of the ways of ways.c, and compared. One that differs is printed, cut down to the instructions that matter.
+ *
+ *     build/tests/streams [--seed N] [--streams N] [--first N] [--verbose]
+ *
+ * See stream.h. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "status.h"
+#include "stream.h"
+
+static struct stream stream;
+static struct image image;
+static unsigned passed, wrong, thrown_away;
+static bool verbose;
+
+/* ---- one stream ---------------------------------------------------------------------------------- */
+
+static bool make(void)
+{
+    struct rng r = { stream.seed + stream.number };
+
+    image_make(&image, &stream);
+    return ways_reference(&image, &r);
+}
+
+static bool differs(enum way way, char *why, size_t size)
+{
+    return make() && !ways_run(way, &image, why, size);
+}
+
+/* Drop instructions one by one while it still differs. */
+static void cut_down(enum way way, char *why, size_t size)
+{
+    for (int k = 0; k < stream.pieces; k++) {
+        stream.piece[k].dropped = true;
+        if (!differs(way, why, size))
+            stream.piece[k].dropped = false;
+    }
+    differs(way, why, size);
+}
+
+static void print_stream(void)
+{
+    static const char *const names[] = { "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi" };
+    const struct vcpu *cpu = &image.cpu;
+    char text[128];
+
+    printf("  %s, %s, %s\n ", stream.user ? "user" : "kernel", stream.paging ? "paging" : "no paging",
+           stream.wide ? "32-bit code" : "16-bit code");
+    for (int k = 0; k < 8; k++)
+        printf(" %s %08x", names[k], cpu->gpr[k]);
+    printf("\n  eip %08x eflags %08x cr0 %08x\n", cpu->eip, cpu->eflags, cpu->cr0);
+    for (int k = 0; k < stream.pieces; k++) {
+        const struct piece *p = &stream.piece[k];
+
+        if (p->dropped)
+            continue;
+        decode_text(p->bytes, p->length, stream.wide, p->offset, text, sizeof text);
+        printf("  %08x ", p->offset);
+        for (int i = 0; i < INSN_MAX; i++)
+            printf(i < p->length ? "%02x" : "  ", p->bytes[i]);
+        printf(" %s\n", text);
+    }
+}
+
+static void report(enum way way, bool shortly)
+{
+    char why[800] = "it does not differ any more";
+
+    differs(way, why, sizeof why);
+    printf("FAIL seed %llu, stream %u, %s: %s\n", (unsigned long long)stream.seed, stream.number, way_names[way], why);
+    if (shortly)
+        return;
+    cut_down(way, why, sizeof why);
+    printf("  cut down: %s\n", why);
+    print_stream();
+    for (int k = 0; k < stream.pieces; k++)
+        stream.piece[k].dropped = false;
+    make();
+}
+
+static void test(uint64_t seed, unsigned number)
+{
+    char why[800];
+    bool told = false;
+
+    stream_generate(&stream, seed, number);
+    if (!make()) {
+        thrown_away++;
+        return;
+    }
+    if (verbose)
+        printf("stream %u: %d pieces, %u steps, %s\n", number, stream.pieces, ways_steps(), ways_end());
+    for (enum way way = 0; way < WAYS; way++) {
+        bool right = ways_run(way, &image, why, sizeof why);
+
+        passed += right;
+        wrong += !right;
+        if (!right)
+            report(way, told);
+        told |= !right;
+    }
+}
+
+/* ---- many ---------------------------------------------------------------------------------------- */
+
+static uint64_t number_after(int argc, char **argv, const char *option, uint64_t otherwise)
+{
+    for (int k = 1; k < argc - 1; k++)
+        if (!strcmp(argv[k], option))
+            return strtoull(argv[k + 1], NULL, 0);
+    return otherwise;
+}
+
+int main(int argc, char **argv)
+{
+    uint64_t seed = number_after(argc, argv, "--seed", 1), first = number_after(argc, argv, "--first", 0);
+    uint64_t streams = number_after(argc, argv, "--streams", 500);
+    const char *why = ways_init();
+
+    for (int k = 1; k < argc; k++)
+        verbose |= !strcmp(argv[k], "--verbose");
+    setvbuf(stdout, NULL, _IOLBF, 0);
+    if (why) {
+        printf("skip streams: this host cannot run binary-translation: %s\n", why);
+        printf("streams: 0 passed, 0 failed, 1 skipped\n");
+        return 0;
+    }
+    for (uint64_t k = first; k < first + streams && wrong < 60; k++)
+        test(seed, (unsigned)k);
+    printf("seed %llu: %llu streams, %u thrown away; %llu blocks translated, %llu host instructions looked at\n",
+           (unsigned long long)seed, (unsigned long long)streams, thrown_away, (unsigned long long)ways_blocks(),
+           (unsigned long long)ways_stops());
+    printf("streams: %u passed, %u failed, 0 skipped\n", passed, wrong);
+    return wrong ? 1 : 0;
+}

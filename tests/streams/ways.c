@@ -1,0 +1,473 @@
+/* The ways to run a stream. All are held to the reference: single instructions on the real processor, at ring 3,
+ * sensitive ones by the emulator; it leaves a list of the states that the guest goes through. Wherever another way
+ * shows the guest's state, it must be one of that list, and none may come before one that was seen earlier. See stream.h. */
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#include "console.h"
+#include "direct/world.h"
+#include "emulate.h"
+#include "gate.h"
+#include "hole.h"
+#include "status.h"
+#include "stream.h"
+#include "translate.h"
+
+const char *const way_names[WAYS] = {
+    [WAY_PLAIN] = "translated", [WAY_SMALL] = "smallest cache", [WAY_STEP] = "single-stepped",
+    [WAY_STORM] = "timer storm",
+    [WAY_EVERYWHERE] = "stopped at every host instruction", [WAY_INTERRUPTED] = "interrupted at host instructions",
+};
+
+enum { STATES_MAX = 3000, STATE_WORDS = 10 };
+enum end { END_RUNNING, END_HALT, END_FAULT, END_STOPPED, END_NEVER };
+struct state { uint32_t word[STATE_WORDS]; };       /* general registers, EIP, EFLAGS */
+
+static struct direct direct;
+static struct translator translator;
+static struct machine *m;
+
+static struct {
+    struct state state[STATES_MAX];
+    unsigned states;
+    enum end end;
+    struct vcpu cpu;
+    uint8_t ram[RAM_BYTES];
+} reference;
+
+static enum end end;
+static unsigned at;                 /* in reference.state */
+static bool failed;
+static char *failure;
+static size_t failure_size;
+static struct rng storm;
+static uint64_t stops;
+
+/* ---- once ---------------------------------------------------------------------------------------- */
+
+static uint64_t no_time(void *ctx) { (void)ctx; return 0; }
+static void no_output(void *ctx, uint8_t byte) { (void)ctx; (void)byte; }
+static int no_input(void *ctx) { (void)ctx; return -1; }
+
+const char *ways_init(void)
+{
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+    const char *why;
+
+    if (mmap(HOLE, sizeof *HOLE, PROT_READ | PROT_WRITE, flags, -1, 0) != HOLE)
+        return "the top of the process's first 4 GiB is in use";
+    m = &HOLE->vm.machine;
+    translator.user_too = true;
+    why = direct_init(&direct, m, RAM_BYTES);
+    if (!why)
+        why = translator_init(&translator, &direct, CACHE_BYTES_DEFAULT);
+    bus_init(&m->bus, (struct bus_host){ no_time, no_output, no_input, NULL });
+    return why;
+}
+
+/* ---- states -------------------------------------------------------------------------------------- */
+
+static struct state state_of(const struct vcpu *cpu)
+{
+    struct state s;
+
+    memcpy(s.word, cpu->gpr, sizeof cpu->gpr);
+    s.word[8] = cpu->eip;
+    s.word[9] = cpu->eflags & ~(uint32_t)FLAG_RF;  /* it lasts for one instruction, and no stream has breakpoints */
+    return s;
+}
+
+/* Between the turns of a repeated CMPS or SCAS processors show the flags from before the first one, the translator's
+ * single steps those of the turn. Neither matters to what follows: the last turn writes them all. */
+static bool same(const struct state *list, unsigned i, const struct state *s)
+{
+    bool midway = i > 0 && list[i].word[8] == list[i - 1].word[8];
+    uint32_t ignored = midway ? FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF : 0;
+
+    return memcmp(&list[i], s, 9 * sizeof *s->word) == 0 && ((list[i].word[9] ^ s->word[9]) & ~ignored) == 0;
+}
+
+static void __attribute__((format(printf, 1, 2))) fail(const char *format, ...)
+{
+    va_list list;
+
+    if (failed)
+        return;
+    failed = true;
+    va_start(list, format);
+    vsnprintf(failure, failure_size, format, list);
+    va_end(list);
+}
+
+static void fail_state(const char *where, const struct state *got)
+{
+    static const char *const names[] = { "eax", "ecx", "edx", "ebx", "esp", "ebp", "esi", "edi", "eip", "eflags" };
+    const struct state *want = &reference.state[at];
+    char text[600];
+    int n = 0;
+
+    /* The state that is meant is most often the next one with the same EIP. */
+    for (unsigned i = at; i < reference.states; i++)
+        if (reference.state[i].word[8] == got->word[8]) {
+            want = &reference.state[i];
+            break;
+        }
+    for (int k = 0; k < STATE_WORDS; k++)
+        if (want->word[k] != got->word[k])
+            n += snprintf(text + n, sizeof text - (size_t)n, " %s %08x, not %08x;", names[k], got->word[k],
+                          want->word[k]);
+    fail("%s, step %u, at eip %08x:%s", where, at, got->word[8], text);
+}
+
+/* Is the guest's present state one that comes next, or has been reached? */
+static void follow(const char *where)
+{
+    struct state now = state_of(&m->cpu);
+
+    for (unsigned i = at; i < reference.states; i++)
+        if (same(reference.state, i, &now)) {
+            at = i;
+            return;
+        }
+    fail_state(where, &now);
+}
+
+/* ---- beginning and ending ------------------------------------------------------------------------ */
+
+static void begin(const struct image *image, uint32_t cache_bytes)
+{
+    struct cache *c = &translator.cache;
+
+    shadow_flush_all(&direct.shadow);
+    direct.shadow.window = 0;
+    direct.shadow.cut_given_up = false;
+    cache_flush(c);
+    memset(c->context, 0, sizeof c->context);
+    memset(m->mem.sealed, 0, RAM_BYTES >> 12);
+    memset(c->frame_writes, 0, RAM_BYTES >> 12);
+    c->bytes = cache_bytes;
+    cache_flush(c);
+    translator.spy = NULL;
+    translator.open = translator.want_fpu = direct.unaligned = false;
+    translator.opened_count = 0;
+    m->stopped = false;
+    m->why[0] = 0;
+    memcpy(m->mem.ram, image->ram, RAM_BYTES);
+    m->cpu = image->cpu;
+    end = END_RUNNING;
+    at = 0;
+    failed = false;
+}
+
+static bool ended(void)
+{
+    if (end == END_RUNNING && m->stopped)
+        end = END_STOPPED;
+    if (end == END_RUNNING && m->cpu.halted)
+        end = END_HALT;
+    return end != END_RUNNING || failed;
+}
+
+/* The accessed bits may be set by whoever looks ahead. */
+static uint8_t compared(const uint8_t *ram, uint32_t gpa)
+{
+    return gpa / PAGE_BYTES == PAGE_TABLE / PAGE_BYTES && gpa % 4 == 0 ? ram[gpa] & ~PTE_A : ram[gpa];
+}
+
+static void compare_memory(void)
+{
+    if (memcmp(m->mem.ram, reference.ram, RAM_BYTES) == 0)
+        return;
+    for (uint32_t gpa = 0; gpa < RAM_BYTES; gpa++)
+        if (compared(m->mem.ram, gpa) != compared(reference.ram, gpa))
+            fail("memory at %08x is %02x, not %02x", gpa, m->mem.ram[gpa], reference.ram[gpa]);
+}
+
+static void compare_word(const char *name, uint32_t got, uint32_t want)
+{
+    if (got != want)
+        fail("%s is %08x, not %08x", name, got, want);
+}
+
+static void compare_segments(const struct vcpu *got, const struct vcpu *want)
+{
+    static const char *const names[] = { "es", "cs", "ss", "ds", "fs", "gs" };
+
+    for (int k = 0; k < SEGREGS; k++) {
+        compare_word(names[k], got->seg[k].selector, want->seg[k].selector);
+        if (memcmp(&got->seg[k], &want->seg[k], sizeof got->seg[k]) != 0)
+            fail("the hidden part of %s differs", names[k]);
+    }
+    compare_word("ldtr", got->ldtr.selector, want->ldtr.selector);
+    compare_word("tr", got->tr.selector, want->tr.selector);
+}
+
+static uint32_t error_code(const struct vcpu *cpu) { return cpu->fault.has_error ? cpu->fault.error : ~0u; }
+static uint32_t fault_address(const struct vcpu *cpu) { return cpu->fault.vector == VEC_PF ? cpu->fault.cr2 : 0; }
+
+static void compare(void)
+{
+    static const char *const ends[] = { "running", "halt", "fault", "stopped", "never" };
+    const struct vcpu *got = &m->cpu, *want = &reference.cpu;
+    struct state state = state_of(got), last = state_of(want);
+
+    if (end != reference.end)
+        fail("end: %s (vector %u), not %s (vector %u)%s%s", ends[end], got->fault.vector, ends[reference.end],
+             want->fault.vector, m->stopped ? ": " : "", m->why);
+    if (end == END_FAULT) {
+        compare_word("vector", got->fault.vector, want->fault.vector);
+        compare_word("error code", error_code(got), error_code(want));
+        compare_word("fault address", fault_address(got), fault_address(want));
+    }
+    at = reference.states - 1;
+    if (memcmp(&state, &last, sizeof state) != 0)
+        fail_state("at the end", &state);
+    compare_segments(got, want);
+    compare_word("cr0", got->cr0, want->cr0);
+    compare_word("cr2", got->cr2, want->cr2);
+    compare_word("cr3", got->cr3, want->cr3);
+    compare_word("cr4", got->cr4, want->cr4);
+    compare_word("gdtr", got->gdtr.base ^ got->gdtr.limit, want->gdtr.base ^ want->gdtr.limit);
+    compare_word("idtr", got->idtr.base ^ got->idtr.limit, want->idtr.base ^ want->idtr.limit);
+    compare_memory();
+}
+
+/* ---- one by one ---------------------------------------------------------------------------------- */
+
+static void emulated(const struct insn *insn)
+{
+    if (!emulate(m, insn))
+        end = m->stopped ? END_STOPPED : END_FAULT;
+}
+
+/* Beyond RAM, without paging: the emulator finds an empty bus there, direct execution ends the guest. */
+static bool is_beyond_ram(const struct insn *insn)
+{
+    for (const struct operand *op = insn->op; op < insn->op + insn->operands; op++)
+        if (op->kind == OPERAND_MEM && !(m->cpu.cr0 & CR0_PG) &&
+            m->cpu.seg[op->seg].base + operand_offset(&m->cpu, insn, op) >= RAM_BYTES - 8)
+            return true;
+    return false;
+}
+
+/* Instructions that the reference cannot run by itself. True: done. */
+static bool stepped_otherwise(void)
+{
+    struct insn insn;
+
+    if (!decode_at_eip(m, &insn)) {
+        end = END_FAULT;
+    } else if (insn.fpu || is_beyond_ram(&insn)) {
+        end = END_NEVER;
+    } else if (insn.isa != ISA_OTHER) {
+        emulated(&insn);
+    } else if (!insn.known) {
+        vcpu_raise(&m->cpu, VEC_UD);
+        end = END_FAULT;
+    } else {
+        return false;
+    }
+    return true;
+}
+
+/* One instruction, or a turn of a repeated one, by the trap flag. */
+static void step(enum direct_exit (*run)(void))
+{
+    struct vcpu *cpu = &m->cpu;
+    bool traced = cpu->eflags & FLAG_TF;
+    uint32_t dr6 = cpu->dr[6];
+    enum direct_exit exit;
+
+    cpu->eflags |= FLAG_TF;
+    do
+        exit = run();
+    while (exit == DIRECT_INTERRUPTED);
+    cpu->dr[6] = dr6;
+    if (!traced)
+        cpu->eflags &= ~(uint32_t)FLAG_TF;
+    if (exit == DIRECT_SENSITIVE)
+        emulated(direct.insn);
+    else if (exit == DIRECT_EXCEPTION && (traced || cpu->fault.vector != VEC_DB))
+        end = END_FAULT;
+}
+
+static enum direct_exit run_direct(void) { return direct_run(&direct, UINT64_MAX); }
+static enum direct_exit run_translated(void) { return translator_run(&translator, UINT64_MAX); }
+
+/* Linux and IRET make 0 of a null selector's lower bits: direct execution loses them. */
+static bool is_comparable(const struct vcpu *cpu)
+{
+    for (int k = 0; k < SEGREGS; k++)
+        if (cpu->seg[k].selector >= 1 && cpu->seg[k].selector <= 3)
+            return false;
+    return end != END_NEVER && !(m->stopped && m->status == EXIT_BUG);
+}
+
+bool ways_reference(const struct image *image, struct rng *r)
+{
+    storm = *r;
+    begin(image, CACHE_BYTES_DEFAULT);
+    reference.states = 0;
+    reference.state[reference.states++] = state_of(&m->cpu);
+    while (!ended()) {
+        if (reference.states == STATES_MAX || !is_comparable(&m->cpu))
+            return false;
+        if (!stepped_otherwise())
+            step(run_direct);
+        reference.state[reference.states++] = state_of(&m->cpu);
+    }
+    reference.end = end;
+    reference.cpu = m->cpu;
+    memcpy(reference.ram, m->mem.ram, RAM_BYTES);
+    return is_comparable(&m->cpu);
+}
+
+static void run_stepped(void)
+{
+    while (!ended()) {
+        unsigned before = at;
+
+        step(run_translated);
+        if (!m->stopped)
+            follow("single-stepped");
+        if (at > before + 1)
+            fail("a single step went over %u instructions, to eip %08x", at - before, m->cpu.eip);
+    }
+}
+
+/* ---- all at once --------------------------------------------------------------------------------- */
+
+static uint64_t deadline(bool storms, unsigned n)
+{
+    return console_now() + (!storms ? 500000000 : n % 64 == 63 ? 1000000 : rng_below(&storm, 3000));
+}
+
+static void run_free(bool storms)
+{
+    uint64_t give_up = console_now() + 1000000000;
+
+    for (unsigned n = 0; !ended(); n++) {
+        enum direct_exit exit = translator_run(&translator, deadline(storms, n));
+
+        if (exit == DIRECT_SENSITIVE)           /* a POPF may have lost the flags by then */
+            emulated(direct.insn);
+        else if (exit == DIRECT_EXCEPTION)
+            end = END_FAULT;
+        if (!m->stopped)
+            follow(exit == DIRECT_INTERRUPTED ? "interrupted" : "left the cache");
+        if (console_now() > give_up)
+            end = END_NEVER;
+    }
+}
+
+/* ---- every host instruction ---------------------------------------------------------------------- */
+
+static uint32_t previous;           /* host address; 0: not known */
+static unsigned interrupt_in;       /* host instructions; 0: never */
+
+/* Our trap flag shows in what a PUSHFD of the translator's own has pushed. */
+static void clean_pushed_flags(void)
+{
+    enum { PUSHFD = 0x9c };
+    struct cache *c = &translator.cache;
+
+    if (previous && *cache_writable(c, previous) == PUSHFD && m->cpu.eip == previous + 1)
+        *(uint32_t *)(uintptr_t)(m->cpu.gpr[ESP] + m->cpu.seg[SS].base + direct.shadow.window) &= ~(uint32_t)FLAG_TF;
+}
+
+/* The guest's state, were it interrupted here. */
+static void look_at_state(const struct block *b)
+{
+    struct vcpu *cpu = &m->cpu, saved = *cpu;
+    bool aligned = vcpu_cpl(cpu) == 3 && (cpu->cr0 & CR0_AM), forward;
+    uint32_t ours = FLAGS_NOT_HARDWARE | FLAG_TF | (aligned ? 0 : FLAG_AC);
+    struct insn insn;
+    char where[80];
+
+    snprintf(where, sizeof where, "at host %08x of block %08x (+%u)", cpu->eip, b->eip, cpu->eip - b->landing);
+    cpu->eflags = (cpu->eflags & ours) | (direct_world.eflags & ~ours) | FLAG_ONE;
+    translate_back(&translator.cache, b, cpu->eip, &forward);
+    if (forward && (!decode_at_eip(m, &insn) || !emulate(m, &insn)))
+        fail("%s: the instruction cannot be ended", where);
+    else
+        follow(where);
+    *cpu = saved;
+}
+
+/* Mostly few; sometimes more than a block needs to look whether its bytes are still the same. */
+static unsigned some(void) { return 1 + rng_below(&storm, rng_chance(&storm, 90) ? 8 : 600); }
+
+static bool spy(struct translator *t)
+{
+    uint32_t host = m->cpu.eip;
+    const struct block *b = cache_block_at(&t->cache, host);
+
+    if (direct_world.signal != SIGTRAP || direct_world.trap != VEC_DB) {
+        previous = 0;
+        return false;
+    }
+    clean_pushed_flags();
+    previous = host;
+    if (!b) {                       /* a stub, or the gate: no trap may come in 64-bit code */
+        if (!cache_exit_at(&t->cache, host) && !gate_contains(host))
+            fail("host address %08x is in no block", host);
+        direct_world.translated = true;
+        direct_world.eflags &= ~(uint64_t)FLAG_TF;
+        previous = 0;
+        return true;
+    }
+    stops++;
+    look_at_state(b);
+    if (failed || (interrupt_in && --interrupt_in == 0)) {
+        interrupt_in = some();
+        direct_world.signal = SIGALRM;
+        previous = 0;
+        return false;
+    }
+    return true;
+}
+
+static void run_spied(bool interrupted)
+{
+    previous = 0;
+    interrupt_in = interrupted ? some() : 0;
+    translator.spy = spy;
+    run_free(false);
+    translator.spy = NULL;
+}
+
+/* ---- together ------------------------------------------------------------------------------------ */
+
+bool ways_run(enum way way, const struct image *image, char *why, size_t size)
+{
+    failure = why;
+    failure_size = size;
+    begin(image, way == WAY_SMALL ? CACHE_BYTES_MIN : CACHE_BYTES_DEFAULT);
+    switch (way) {
+    case WAY_STEP: run_stepped(); break;
+    case WAY_STORM: run_free(true); break;
+    case WAY_EVERYWHERE: run_spied(false); break;
+    case WAY_INTERRUPTED: run_spied(true); break;
+    default: run_free(false); break;
+    }
+    compare();
+    return !failed;
+}
+
+const char *ways_end(void)
+{
+    static char text[32];
+
+    if (reference.end != END_FAULT)
+        return reference.end == END_HALT ? "halt" : "stopped";
+    snprintf(text, sizeof text, "fault %u", reference.cpu.fault.vector);
+    return text;
+}
+
+unsigned ways_steps(void) { return reference.states - 1; }
+uint64_t ways_blocks(void) { return m->counters.blocks_translated; }
+uint64_t ways_stops(void) { return stops; }
