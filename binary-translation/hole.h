@@ -35,9 +35,23 @@ struct slots {
     uint16_t selector[SLOT_SELECTORS];  /* the processor's selectors for the guest's segments; [6]: the monitor's data */
 };
 
+/* A descriptor of the guest's GDT as the kernel loaded it last, at its selector's low byte. To load it again takes no exit:
+ * sequences.c compares what stands in the GDT now. What is compared stands negated: LEA adds, and JECXZ asks for 0. */
+struct known_descriptor {
+    uint32_t minus_selector;            /* 1: empty */
+    uint32_t address;                   /* host linear; of null_descriptor for a null selector */
+    uint32_t minus_low, minus_high;
+    struct segment segment;
+    uint16_t hardware;                  /* the processor's selector for it */
+};
+enum { KNOWN_DESCRIPTORS = 256 };
+_Static_assert(sizeof(struct known_descriptor) == 32, "sequences.c finds it by two scalings, of 8 and of 4");
+
 struct hole {
     struct vm vm;
     alignas(4096) struct slots slots;
+    uint64_t null_descriptor;           /* zero */
+    alignas(32) struct known_descriptor known[KNOWN_DESCRIPTORS];
     alignas(4096) uint32_t table[CONTEXTS][TABLE_ENTRIES];      /* host addresses */
     alignas(4096) uint32_t runs[RUNS_MAX];                      /* by number of the block */
     alignas(4096) uint8_t code[4096 + CACHE_BYTES_MAX];

@@ -6,6 +6,8 @@
  * see has changed, so that a point which takes the registers back undoes it; where that is not so, it says how. */
 #include "sequences.h"
 
+#include <stddef.h>
+
 #include "machine.h"
 
 #define CPU (HOLE->vm.machine.cpu)
@@ -155,6 +157,93 @@ static void emit_push_seg(struct unit *u, const struct item *item)
     give_back(u, ECX);
 }
 
+/* ---- loading segment registers ------------------------------------------------------------------- */
+
+enum { KNOWN_SELECTOR = 0, KNOWN_ADDRESS = 4, KNOWN_LOW = 8, KNOWN_HIGH = 12, KNOWN_SEGMENT = 16, KNOWN_HARDWARE = 28 };
+_Static_assert(offsetof(struct known_descriptor, segment) == KNOWN_SEGMENT &&
+               offsetof(struct known_descriptor, hardware) == KNOWN_HARDWARE, "what the sequence adds to EDX");
+
+/* mov reg, cs:[base + offset] */
+static void emit_load_field(struct emitter *e, unsigned reg, unsigned base, unsigned offset)
+{
+    emit1(e, PREFIX_CS), emit1(e, 0x8b), emit1(e, 0x40 | reg << 3 | base), emit1(e, offset);
+}
+
+/* ECX + the field at [EDX + offset] must be 0; else to `slow`, which is emitted here if it is not yet. */
+static void emit_compare_field(struct unit *u, const struct item *item, unsigned offset, uint32_t *slow)
+{
+    struct emitter *e = &u->e;
+    uint8_t *over;
+
+    emit_load_field(e, EAX, EDX, offset);
+    emit1(e, 0x8d), emit1(e, 0x0c), emit1(e, 0x01);             /* lea ecx, [ecx + eax] */
+    over = emit_jcxz(e, 4);
+    if (*slow) {
+        emit_jmp(e, *slow);
+    } else {
+        *slow = e->address;
+        give_back(u, EAX);
+        give_back(u, ECX);
+        give_back(u, EDX);
+        unit_leave(u, EXIT_CALL, item, item->eip);
+    }
+    over[-1] = (uint8_t)(e->at - over);
+}
+
+static void emit_compare_descriptor(struct unit *u, const struct item *item)
+{
+    struct emitter *e = &u->e;
+    uint32_t slow = 0;
+
+    emit1(e, 0x0f), emit1(e, 0xb6), emit1(e, 0xd1);             /* movzx edx, cl */
+    emit1(e, 0x8d), emit1(e, 0x14), emit1(e, 0xd5), emit4(e, 0);        /* lea edx, [edx * 8] */
+    emit1(e, 0x8d), emit1(e, 0x14), emit1(e, 0x95), emit4(e, ADDRESS(HOLE->known));     /* lea edx, [edx * 4 + known] */
+    emit_compare_field(u, item, KNOWN_SELECTOR, &slow);
+    for (unsigned half = 0; half < 8; half += 4) {
+        emit_load_field(e, EAX, EDX, KNOWN_ADDRESS);
+        emit_load_field(e, ECX, EAX, half);
+        emit_compare_field(u, item, KNOWN_LOW + half, &slow);
+    }
+}
+
+/* MOV and POP to DS, ES, FS, GS. From the first store to the guest's segment on, the way back is to carry the
+ * instruction out: it does the same once more. */
+static void emit_load_segment(struct unit *u, const struct item *item)
+{
+    struct emitter *e = &u->e;
+    const struct operand *from = &item->insn.op[1];
+    unsigned seg = item->insn.op[0].reg;
+
+    emit_store(e, slot_of(EAX), EAX);
+    emit_store(e, slot_of(ECX), ECX);
+    emit_store(e, slot_of(EDX), EDX);
+    unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX, 0);
+    if (item->insn.isa == ISA_POP_SEG)
+        emit1(e, 0x0f), emit1(e, 0xb7), emit1(e, 0x0c), emit1(e, 0x24);         /* movzx ecx, word [esp] */
+    else if (from->kind == OPERAND_REG)
+        emit1(e, 0x0f), emit1(e, 0xb7), emit1(e, 0xc8 | from->reg);             /* movzx ecx, reg16 */
+    else
+        emit_memory(e, 0, 0x0fb7, ECX, from, 0);
+    emit_compare_descriptor(u, item);
+    if (seg == DS || seg == ES) {
+        emit1(e, PREFIX_CS), emit1(e, 0x8e), emit1(e, 0x40 | seg << 3 | EDX), emit1(e, KNOWN_HARDWARE);
+        unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX | POINT_FORWARD, 0);
+    } else {
+        emit_load_field(e, EAX, EDX, KNOWN_HARDWARE);
+        emit1(e, PREFIX_OPSIZE), emit_store(e, ADDRESS(HOLE->slots.selector[seg]), EAX);
+        unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX | POINT_FORWARD, 0);
+    }
+    for (unsigned k = 0; k < sizeof(struct segment); k += 4) {
+        emit_load_field(e, EAX, EDX, KNOWN_SEGMENT + k);
+        emit_store(e, ADDRESS(CPU.seg[seg]) + k, EAX);
+    }
+    give_back(u, EAX);
+    give_back(u, ECX);
+    give_back(u, EDX);
+    if (item->insn.isa == ISA_POP_SEG)
+        emit_add(e, ESP, 4);
+}
+
 static void emit_store_table(struct unit *u, const struct item *item)
 {
     const struct table_register *from = item->insn.isa == ISA_SGDT ? &CPU.gdtr : &CPU.idtr;
@@ -179,9 +268,9 @@ static void emit_mov_from_cr(struct unit *u, const struct item *item)
 
 /* ---- all together -------------------------------------------------------------------------------- */
 
-static bool plain_memory(const struct insn *insn)
+static bool plain_memory(const struct insn *insn, unsigned operand)
 {
-    const struct operand *op = &insn->op[0];
+    const struct operand *op = &insn->op[operand];
 
     return insn->addrsize == 4 && (op->seg == DS || op->seg == ES || op->seg == SS);
 }
@@ -199,8 +288,11 @@ bool sequence_exists(const struct unit *u, const struct insn *insn)
     case ISA_PUSHFD: return true;
     case ISA_POPFD: return x->iopl == 0;
     case ISA_PUSH_SEG: return insn->opsize == 4;
-    case ISA_MOV_FROM_SEG: case ISA_SLDT: case ISA_STR: case ISA_SMSW: return !to_memory || plain_memory(insn);
-    case ISA_SGDT: case ISA_SIDT: return insn->opsize == 4 && plain_memory(insn);
+    case ISA_MOV_FROM_SEG: case ISA_SLDT: case ISA_STR: case ISA_SMSW: return !to_memory || plain_memory(insn, 0);
+    case ISA_SGDT: case ISA_SIDT: return insn->opsize == 4 && plain_memory(insn, 0);
+    case ISA_POP_SEG: return x->cpl == 0 && insn->opsize == 4 && insn->op[0].reg != SS;
+    case ISA_MOV_TO_SEG:
+        return x->cpl == 0 && insn->op[0].reg != SS && (insn->op[1].kind == OPERAND_REG || plain_memory(insn, 1));
     case ISA_MOV_FROM_CR: return x->cpl == 0 && (cr == 0 || (cr >= 2 && cr <= 4));
     default: return false;
     }
@@ -215,6 +307,7 @@ void sequence_emit(struct unit *u, const struct item *item)
     case ISA_POPFD: emit_popf(u, item); break;
     case ISA_PUSH_SEG: emit_push_seg(u, item); break;
     case ISA_MOV_FROM_SEG: emit_mov_from_seg(u, item); break;
+    case ISA_POP_SEG: case ISA_MOV_TO_SEG: emit_load_segment(u, item); break;
     case ISA_SLDT: emit_store_word(u, item, ADDRESS(CPU.ldtr.selector), false); break;
     case ISA_STR: emit_store_word(u, item, ADDRESS(CPU.tr.selector), false); break;
     case ISA_SMSW: emit_store_word(u, item, ADDRESS(CPU.cr0), true); break;

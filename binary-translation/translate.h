@@ -5,7 +5,7 @@
 #include "cache.h"
 #include "decode.h"
 
-enum { BLOCK_INSTRUCTIONS = 24, BLOCK_HOST_BYTES = 4096 };
+enum { BLOCK_INSTRUCTIONS = 24, BLOCK_HOST_BYTES = 6144 };
 
 /* Translate the block at the guest's CS:EIP for `context`, which must be the present one. `landing`: indirect branches are to
  * reach it. NULL: its first instruction cannot be fetched or decoded; the exception is in m->cpu.fault. May flush. */

@@ -11,6 +11,7 @@
 #include "gate.h"
 #include "look.h"
 #include "machine.h"
+#include "segment.h"
 #include "status.h"
 #include "translate.h"
 
@@ -61,7 +62,7 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
 
     t->m = m;
     t->direct = d;
-    t->served = NONE;
+    t->served = t->loaded = NONE;
     the_translator = t;
     m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
     m->mem.sealed_write = sealed_write;
@@ -123,6 +124,44 @@ static bool serve(void)
     t->served = number;
     HOLE->slots.exit = (uint32_t)EXIT_SERVED;
     return false;
+}
+
+/* ---- known descriptors --------------------------------------------------------------------------- */
+
+/* All are forgotten when a thing changes on which they depend, beside what the sequence compares itself. */
+static void check_known(struct translator *t)
+{
+    const struct table_register *gdtr = &t->m->cpu.gdtr;
+
+    if (t->known_gdtr.base == gdtr->base && t->known_gdtr.limit == gdtr->limit &&
+        t->known_rewritten == t->direct->segments.rewritten)
+        return;
+    for (unsigned i = 0; i < KNOWN_DESCRIPTORS; i++)
+        HOLE->known[i].minus_selector = 1;
+    t->known_gdtr = *gdtr;
+    t->known_rewritten = t->direct->segments.rewritten;
+}
+
+/* The kernel has loaded `seg` with the emulator's help: next time it will do so itself. */
+static void learn_descriptor(struct translator *t, unsigned seg)
+{
+    const struct segment *s = &t->m->cpu.seg[seg];
+    struct known_descriptor *known = &HOLE->known[s->selector % KNOWN_DESCRIPTORS];
+    uint32_t gla = t->m->cpu.gdtr.base + (s->selector & ~7u), word[2] = { 0, 0 };
+    struct segment now = { 0 };
+
+    if (!selector_is_null(s->selector)) {
+        if ((s->selector & 4) || gla + t->direct->shadow.window > WINDOW_END - 8 || !memory_load(t->m, gla, word, 8, 0))
+            return;
+        now = segment_unpack(word[0], word[1]);
+    }
+    if (now.base != s->base || now.limit != s->limit || now.attr != s->attr)
+        return;                                         /* it was not loaded after all: an exception */
+    *known = (struct known_descriptor){
+        .minus_selector = -(uint32_t)s->selector, .minus_low = -word[0], .minus_high = -word[1], .segment = *s,
+        .address = selector_is_null(s->selector) ? ADDRESS(HOLE->null_descriptor) : gla + t->direct->shadow.window,
+        .hardware = t->direct->selector[seg],
+    };
 }
 
 /* ---- entering ------------------------------------------------------------------------------------ */
@@ -298,7 +337,10 @@ static enum direct_exit take_exit(struct translator *t, int number, int context,
     if (x->insn != NONE)
         t->direct->insn = &t->cache.insn[x->insn];
     switch (x->kind) {
-    case EXIT_CALL: return count(t, COUNT_CALL, DIRECT_SENSITIVE);
+    case EXIT_CALL:
+        if (t->direct->insn->isa == ISA_MOV_TO_SEG || t->direct->insn->isa == ISA_POP_SEG)
+            t->loaded = t->direct->insn->op[0].reg;
+        return count(t, COUNT_CALL, DIRECT_SENSITIVE);
     case EXIT_NEAR: return near_branch(t, again);
     case EXIT_FPU: return want_fpu(t, again);
     case EXIT_CHANGED: return changed(t, x, again);
@@ -337,6 +379,7 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
     bool forward;
 
     if (b) {
+        direct_select(t->direct);                       /* segments may have changed meanwhile */
         cpu->shadow = SHADOW_NONE;
         translate_back(c, b, host, &forward);
         if (t->patches && (direct_world.trap != VEC_PF || direct_world.cr2 >= WINDOW_END))
@@ -542,6 +585,10 @@ static enum direct_exit run_once(struct translator *t, bool *again)
     if (t->served != NONE && generation == c->generation && follows(c, &c->exit[t->served], b))
         c->exit[t->served].to = (int)(b - c->block);    /* serve() goes on there next time */
     t->served = NONE;
+    check_known(t);
+    if (t->loaded != NONE && vcpu_cpl(&t->m->cpu) == 0)
+        learn_descriptor(t, (unsigned)t->loaded);
+    t->loaded = NONE;
     load_slots(t);
     load_world(t, b->entry);
     if (enter(t)) {

@@ -20,6 +20,9 @@ struct translator {
     bool user_too;              /* user code is translated: each address space has contexts of its own */
     struct patches *patches;    /* the kernel stays where it is, patched; NULL: it is translated */
     int served;                 /* the exit whose instruction the gate's service has carried out last, or NONE */
+    int loaded;                 /* the segment register that the last exit was about, or NONE */
+    struct table_register known_gdtr;   /* for which HOLE->known holds */
+    unsigned known_rewritten;
     bool want_fpu;              /* enter with the guest's FPU state */
     bool alone;                 /* the next instruction is to be translated alone, though its page may run directly */
     bool open;                  /* the pages `opened` are writable, for one instruction */
