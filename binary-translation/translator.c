@@ -190,6 +190,10 @@ static void load_slots(struct translator *t)
     const uint32_t allowed = FLAG_CF | FLAG_ONE | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | (waits ? 0 : FLAG_IF) |
                              1 << 3 | 1 << 5;
 
+    check_known(t);
+    if (t->loaded != NONE && vcpu_cpl(cpu) == 0)
+        learn_descriptor(t, (unsigned)t->loaded);
+    t->loaded = NONE;
     memcpy(slots->selector, t->direct->selector, sizeof t->direct->selector);
     slots->interrupt = waits;
     slots->popf_slow = cpu->eflags & (FLAG_AC | FLAG_ID | FLAG_NT) ? ~0u : ~allowed;
@@ -585,10 +589,6 @@ static enum direct_exit run_once(struct translator *t, bool *again)
     if (t->served != NONE && generation == c->generation && follows(c, &c->exit[t->served], b))
         c->exit[t->served].to = (int)(b - c->block);    /* serve() goes on there next time */
     t->served = NONE;
-    check_known(t);
-    if (t->loaded != NONE && vcpu_cpl(&t->m->cpu) == 0)
-        learn_descriptor(t, (unsigned)t->loaded);
-    t->loaded = NONE;
     load_slots(t);
     load_world(t, b->entry);
     if (enter(t)) {

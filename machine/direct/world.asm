@@ -24,7 +24,7 @@ ARCH_SET_FS equ 0x1002
 SYS_ARCH_PRCTL equ 158
 FLAG_TF equ 0x100
 FLAGS_BEYOND_SAHF equ 0x244400  ; DF, NT, AC, ID
-FLAGS_NOT_OURS equ 0x44000     ; AC and NT: the VMM would fault on them
+FLAGS_NOT_OURS equ 0x244000     ; AC and NT: the VMM would fault on them; ID: SAHF would not clear it
 FPU_QWORDS equ 288 / 8          ; FXSAVE as far as 32-bit code can see: x87 and XMM0-7
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -240,24 +240,27 @@ static void add_block(int depth)
         add_system();
 }
 
-void stream_generate(struct stream *s, uint64_t seed, unsigned number)
+void stream_generate(struct stream *s, uint64_t seed, unsigned number, bool portable)
 {
     struct rng r = { seed * 0x9e3779b97f4a7c15 + number * 2 };
 
-    *s = (struct stream){ .seed = seed, .number = number };
+    *s = (struct stream){ .seed = seed, .number = number, .portable = portable };
     g.s = s;
     g.r = &r;
     g.keep = 0;
     s->user = chance(35);
-    s->paging = chance(75);
-    s->wide = chance(88);
+    s->paging = chance(75) || portable;
+    s->wide = chance(88) || portable;
     s->begin = chance(35) ? PAGE_BYTES - below(160) : below(0x800);
     for (int k = 0; k < 8; k++)
         g.reg[k] = k >= EBX ? s->wide ? POINTER : SMALL : ANYTHING;
     g.reg[ESP] = POINTER;
     for (unsigned n = 4 + below(28); n; n--)
         add_block(0);
-    add((uint8_t[]){ HLT }, 1);
+    if (portable)
+        add((uint8_t[]){ 0xcd, VECTOR_END }, 2);
+    else
+        add((uint8_t[]){ HLT }, 1);
     for (int k = 0; k < s->pieces; k++)                 /* a target behind the end is the end */
         if (s->piece[k].to >= s->pieces)
             s->piece[k].to = s->pieces - 1;

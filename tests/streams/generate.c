@@ -193,8 +193,11 @@ static uint32_t selector(void)
 
 uint32_t flags_image(void)
 {
+    const uint32_t portable = 0x200ed7 | FLAG_IOPL;     /* not TF, NT, AC, nor what makes it virtual-8086 mode */
     uint32_t image = (uint32_t)rng_next(g.r) & (chance(50) ? 0xcd7 : 0x267fd7);
 
+    if (g.s->portable)
+        return image & portable;
     return chance(3) ? image : image & ~(uint32_t)FLAG_TF;
 }
 
@@ -273,6 +276,19 @@ static bool is_out(const struct look *l)
     }
 }
 
+/* What a portable stream has not: see write.c. */
+static bool is_other_on_qemu(const struct look *l)
+{
+    const struct insn *i = &l->insn;
+    bool narrow = i->opsize == 2;
+
+    switch (l->z.mnemonic) {
+    case ZYDIS_MNEMONIC_BSF: case ZYDIS_MNEMONIC_BSR: case ZYDIS_MNEMONIC_TZCNT: case ZYDIS_MNEMONIC_LZCNT: return true;
+    case ZYDIS_MNEMONIC_BSWAP: case ZYDIS_MNEMONIC_SHLD: case ZYDIS_MNEMONIC_SHRD: return narrow;
+    default: return i->isa == ISA_LAR || i->isa == ISA_PUSH_SEG || i->isa == ISA_MOV_FROM_DR;
+    }
+}
+
 /* Rarely more than an exception. */
 static bool is_ender(const struct look *l)
 {
@@ -322,9 +338,13 @@ void add_any(void)
         if (g.keep >> ESP & 1 && (l.z.mnemonic == ZYDIS_MNEMONIC_LEAVE || l.z.meta.category == ZYDIS_CATEGORY_PUSH ||
                                   l.z.meta.category == ZYDIS_CATEGORY_POP || l.z.mnemonic == ZYDIS_MNEMONIC_ENTER))
             continue;
+        if (g.s->portable && is_other_on_qemu(&l))
+            continue;
         if (!chance(2) && !fit(bytes, &l))
             continue;
         add(bytes, l.z.length);
+        if (g.s->portable && l.z.cpu_flags && l.z.cpu_flags->undefined)
+            add((uint8_t[]){ 0x83, 0xf8, 0x00 }, 3);    /* cmp eax, 0 */
         return;
     }
 }

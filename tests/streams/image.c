@@ -86,7 +86,7 @@ static void make_gates(struct image *i)
 
 /* Data pages are sometimes missing, read-only, or the kernel's. Those of the tables cannot be written to, so that no
  * stream changes them behind the translation-lookaside buffer. */
-static uint32_t page_entry(uint32_t gpa, struct rng *r)
+static uint32_t page_entry(const struct stream *s, uint32_t gpa, struct rng *r)
 {
     uint32_t common = gpa | PTE_P | PTE_A | (rng_chance(r, 50) ? PTE_D : 0);
     uint32_t kind = rng_below(r, 100);
@@ -98,7 +98,7 @@ static uint32_t page_entry(uint32_t gpa, struct rng *r)
     if (gpa >= CODE && gpa < CODE + CODE_BYTES)
         return gpa > CODE && kind < 4 ? 0 : common | PTE_U | (kind < 20 ? 0 : PTE_W);
     if (gpa >= STACK && gpa < STACK + STACK_BYTES)
-        return kind < 2 ? 0 : common | PTE_U | PTE_W;
+        return kind < 2 && !s->portable ? 0 : common | PTE_U | PTE_W;
     if (gpa < DATA || gpa >= DATA + DATA_BYTES || kind < 5)
         return 0;
     return common | (kind < 10 ? PTE_W : kind < 16 ? PTE_U : PTE_U | PTE_W);
@@ -108,7 +108,7 @@ static void make_pages(struct image *i, const struct stream *s, struct rng *r)
 {
     put32(i, PAGE_DIRECTORY, PAGE_TABLE | PTE_P | PTE_W | PTE_U | PTE_A);
     for (uint32_t gpa = 0x10000; gpa < RAM_BYTES; gpa += PAGE_BYTES)
-        put32(i, PAGE_TABLE + gpa / PAGE_BYTES * 4, page_entry(gpa, r));
+        put32(i, PAGE_TABLE + gpa / PAGE_BYTES * 4, page_entry(s, gpa, r));
     i->cpu.cr3 = PAGE_DIRECTORY;
     if (s->paging)
         i->cpu.cr0 |= CR0_PG | (rng_chance(r, 80) ? CR0_WP : 0);
@@ -128,10 +128,10 @@ static void make_registers(struct image *i, const struct stream *s, struct rng *
     cpu->eflags = (uint32_t)rng_next(r) & (FLAG_CF | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | FLAG_OF | FLAG_IF);
     cpu->eflags |= FLAG_ONE | (rng_chance(r, 20) ? FLAG_DF : 0);
     cpu->eflags |= rng_chance(r, 50) ? rng_below(r, 4) << FLAG_IOPL_SHIFT : 0;
-    cpu->eflags |= rng_chance(r, 5) ? FLAG_AC : 0;
-    cpu->eflags |= rng_chance(r, 5) ? FLAG_NT : 0;
+    cpu->eflags |= rng_chance(r, 5) && !s->portable ? FLAG_AC : 0;
+    cpu->eflags |= rng_chance(r, 5) && !s->portable ? FLAG_NT : 0;
     cpu->eflags |= rng_chance(r, 5) ? FLAG_ID : 0;
-    cpu->cr0 |= rng_chance(r, 30) ? CR0_AM : 0;
+    cpu->cr0 |= rng_chance(r, 30) && !s->portable ? CR0_AM : 0;
     cpu->eip = s->begin + (s->wide ? CODE : 0);
 }
 
@@ -159,17 +159,20 @@ static void lay_out(struct image *i, struct stream *s)
 
 void image_make(struct image *i, struct stream *s)
 {
-    struct rng r = { s->seed * 0x9e3779b97f4a7c15 + s->number * 2 + 1 };
+    struct rng r = { s->seed * 0x9e3779b97f4a7c15 + s->number * 2 + 1 }, data = { rng_next(&r) };
 
     memset(i, 0, sizeof *i);
     vcpu_reset(&i->cpu, 0, 0);
+    if (s->portable)
+        data.state = s->seed;                           /* the same for all of a table */
     for (uint32_t at = DATA; at < STACK + STACK_BYTES; at += 4)
-        put32(i, at, rng_chance(&r, 30) ? rng_below(&r, 4096) : (uint32_t)rng_next(&r));
+        put32(i, at, rng_chance(&data, 30) ? rng_below(&data, 4096) : (uint32_t)rng_next(&data));
     make_gdt(i, s);
     make_gates(i);
     load_segments(i, s);
     make_pages(i, s, &r);
     make_registers(i, s, &r);
-    memset(i->ram + CODE, 0xf4, CODE_BYTES);
+    for (uint32_t at = CODE; at < CODE + CODE_BYTES; at += 2)
+        memcpy(i->ram + at, s->portable ? (uint8_t[]){ 0xcd, VECTOR_END } : (uint8_t[]){ 0xf4, 0xf4 }, 2);
     lay_out(i, s);
 }

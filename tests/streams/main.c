@@ -1,7 +1,8 @@
 /* Are translated code, the real processor and the emulator of one mind? Streams from a seed are generated, run in each
  * of the ways of ways.c, and compared. One that differs is printed, cut down to the instructions that matter.
  *
- *     build/tests/streams [--seed N] [--streams N] [--first N] [--verbose]
+ *     build/tests/streams [--seed N] [--streams N] [--first N] [--verbose]     run them
+ *     build/tests/streams --write FILE [--seed N] [--streams N]                a table of them for guest.asm
  *
  * See stream.h. */
 #include <stdio.h>
@@ -87,7 +88,7 @@ static void test(uint64_t seed, unsigned number)
     char why[800];
     bool told = false;
 
-    stream_generate(&stream, seed, number);
+    stream_generate(&stream, seed, number, false);
     if (!make()) {
         thrown_away++;
         return;
@@ -129,6 +130,9 @@ int main(int argc, char **argv)
         printf("streams: 0 passed, 0 failed, 1 skipped\n");
         return 0;
     }
+    for (int k = 1; k < argc - 1; k++)
+        if (!strcmp(argv[k], "--write"))
+            return write_streams(argv[k + 1], seed, (unsigned)streams) ? 0 : EXIT_USAGE;
     for (uint64_t k = first; k < first + streams && wrong < 60; k++)
         test(seed, (unsigned)k);
     printf("seed %llu: %llu streams, %u thrown away; %llu blocks translated, %llu host instructions looked at\n",

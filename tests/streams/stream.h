@@ -30,6 +30,7 @@ enum {
     SEL_FS = 0x48, SEL_GS = 0x50, SEL_READ_ONLY = 0x58, SEL_DOWN = 0x60, SEL_ABSENT = 0x68, SEL_CONFORMING = 0x70,
     SEL_EXECUTE_ONLY = 0x78, SEL_LDT = 0x80, SEL_CODE16 = 0x90, SEL_DATA16 = 0xa0, SEL_STACK16 = 0xa8, GDT_END = 0xb0,
     VECTOR_IRET = 0x30,             /* INT of this one and of 3 and 4 comes back */
+    VECTOR_END = 0x3e,              /* ends a portable stream */
 };
 
 struct rng { uint64_t state; };
@@ -54,13 +55,14 @@ struct stream {
     uint64_t seed;
     unsigned number;
     bool user, paging, wide;
+    bool portable;                  /* means the same on QEMU: see write.c */
     uint32_t begin;                 /* offset of the first piece in the code pages */
     struct piece piece[PIECES_MAX];
     int pieces;
 };
 
 /* In flow.c */
-void stream_generate(struct stream *s, uint64_t seed, unsigned number);
+void stream_generate(struct stream *s, uint64_t seed, unsigned number, bool portable);
 
 /* In image.c: the state in which a stream begins. */
 struct image {
@@ -83,10 +85,17 @@ bool ways_reference(const struct image *image, struct rng *r);
 /* Run it this way. False: it differs, and `why` says how. */
 bool ways_run(enum way way, const struct image *image, char *why, size_t size);
 
+/* Did the reference stay in this stretch of code, and the handlers? Did it end in a way that is the same on QEMU? */
+bool ways_kept_to(uint32_t from, uint32_t end);
+bool ways_ends_alike(void);
+
 /* How it ended, for people: "fault 14", "halt". */
 const char *ways_end(void);
 unsigned ways_steps(void);
 uint64_t ways_blocks(void);
 uint64_t ways_stops(void);          /* host instructions that were looked at */
+
+/* In write.c: `number` streams as a table for guest.asm. False: errno tells why. */
+bool write_streams(const char *path, uint64_t seed, unsigned number);
 
 #endif

@@ -458,6 +458,34 @@ bool ways_run(enum way way, const struct image *image, char *why, size_t size)
     return !failed;
 }
 
+bool ways_kept_to(uint32_t from, uint32_t to)
+{
+    for (unsigned i = 0; i < reference.states; i++) {
+        uint32_t eip = reference.state[i].word[8];
+
+        if ((eip < from || eip >= to) && (eip < HANDLERS || eip >= HANDLERS + PAGE_BYTES))
+            return false;
+    }
+    return true;
+}
+
+/* By VECTOR_END, for which the image has no gate, or an exception that does not come of a segment's limit or type; with a stack
+ * on which it can be told. */
+bool ways_ends_alike(void)
+{
+    const struct vcpu *cpu = &reference.cpu;
+    uint32_t top = cpu->gpr[ESP] - STACK;
+    struct insn insn;
+
+    if (reference.end != END_FAULT || (vcpu_cpl(cpu) == 0 && (top < 256 || top > STACK_BYTES)))
+        return false;
+    switch (cpu->fault.vector) {
+    case VEC_DE: case VEC_BR: case VEC_UD: case VEC_PF: return true;
+    case VEC_GP: case VEC_NP: case VEC_SS: return decode_at_eip(m, &insn) && insn.isa != ISA_OTHER;
+    default: return false;
+    }
+}
+
 const char *ways_end(void)
 {
     static char text[32];
