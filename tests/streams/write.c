@@ -1,0 +1,67 @@
+/* Streams as a table for guest.asm, which runs them on QEMU and under binary-translation. Only such streams are written as
+ * mean the same on both: what QEMU leaves out (segment limits, null selectors, bits 19:16 of LAR, the upper half of a pushed
+ * selector, #AC) and what the manual leaves undefined is not in them. */
+#include <stdio.h>
+#include <string.h>
+
+#include "stream.h"
+
+/* The table, in 32-bit words, little-endian; guest.asm has the same numbers.
+ *
+ *   number of streams; the tables' pages, HANDLERS included; data and stack; then, for each stream:
+ *   bytes of this record, EIP, EFLAGS, 1 if user, CR0, eight registers, RAM_BYTES / 4096 entries of the page table,
+ *   offset of the code in its pages, bytes of it, the code */
+enum { TABLES_BYTES = HANDLERS + PAGE_BYTES - GDT, MEMORY_BYTES = STACK + STACK_BYTES - DATA, PAGES = RAM_BYTES / PAGE_BYTES };
+
+struct record {
+    uint32_t bytes, eip, eflags, user, cr0, gpr[8], page[PAGES], offset, length;
+};
+
+static bool is_wanted(const struct stream *s)
+{
+    const struct piece *last = &s->piece[s->pieces - 1];
+
+    return ways_kept_to(s->piece[0].offset, last->offset + last->length) && ways_ends_alike();
+}
+
+static void write_stream(FILE *f, const struct stream *s, const struct image *i)
+{
+    const struct piece *last = &s->piece[s->pieces - 1];
+    struct record r = {
+        .eip = i->cpu.eip, .eflags = i->cpu.eflags, .user = s->user, .cr0 = i->cpu.cr0, .offset = s->begin,
+        .length = (last->offset + last->length - s->piece[0].offset + 3) & ~3u,
+    };
+
+    r.bytes = (uint32_t)sizeof r + r.length;
+    memcpy(r.gpr, i->cpu.gpr, sizeof r.gpr);
+    memcpy(r.page, i->ram + PAGE_TABLE, sizeof r.page);
+    fwrite(&r, sizeof r, 1, f);
+    fwrite(i->ram + CODE + s->begin, 1, r.length, f);
+}
+
+bool write_streams(const char *path, uint64_t seed, unsigned number)
+{
+    static struct stream s;
+    static struct image image;
+    FILE *f = fopen(path, "wb");
+    uint32_t written = 0;
+
+    if (!f)
+        return false;
+    for (unsigned k = 0; written < number; k++) {
+        struct rng r = { k };
+
+        stream_generate(&s, seed, k, true);
+        image_make(&image, &s);
+        if (k == 0) {
+            fwrite(&number, sizeof number, 1, f);
+            fwrite(image.ram + GDT, 1, TABLES_BYTES, f);
+            fwrite(image.ram + DATA, 1, MEMORY_BYTES, f);
+        }
+        if (ways_reference(&image, &r) && is_wanted(&s)) {
+            write_stream(f, &s, &image);
+            written++;
+        }
+    }
+    return fclose(f) == 0;
+}
