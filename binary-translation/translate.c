@@ -431,9 +431,10 @@ static void emit_one_turn(struct unit *u, const struct item *item)
 
     once.opcode_at = once.length = 0;
     for (unsigned i = 0; i < insn->length; i++) {
-        until_equal |= i < insn->opcode_at && insn->bytes[i] == REPNE;
-        if (i < insn->opcode_at && (insn->bytes[i] & 0xfe) == REPNE)
+        if (i < insn->opcode_at && (insn->bytes[i] & 0xfe) == REPNE) {
+            until_equal = insn->bytes[i] == REPNE;              /* the last one counts */
             continue;
+        }
         once.bytes[once.length++] = insn->bytes[i];
         once.opcode_at += i < insn->opcode_at;
     }
