@@ -357,6 +357,28 @@ void cache_kill(struct cache *c, struct block *b)
     c->m->counters.blocks_invalidated++;
 }
 
+static unsigned place_of(uint32_t eip) { return (eip ^ eip >> 6 ^ eip >> 12) % FAULTING; }
+
+bool cache_keeps_faulting(const struct cache *c, uint32_t eip)
+{
+    return c->faulting[place_of(eip)].eip == eip && c->faulting[place_of(eip)].faults >= FAULTS_MAX;
+}
+
+void cache_faulted(struct cache *c, uint32_t eip)
+{
+    unsigned place = place_of(eip);
+
+    if (c->faulting[place].eip != eip) {
+        c->faulting[place].eip = eip;
+        c->faulting[place].faults = 0;
+    }
+    if (++c->faulting[place].faults != FAULTS_MAX)
+        return;
+    for (int i = 0; i < c->blocks; i++)
+        if (!c->block[i].dead && eip - c->block[i].eip < c->block[i].guest_bytes)
+            cache_kill(c, &c->block[i]);
+}
+
 /* Take the blocks out of a page's list that have bytes in [gpa, end). Is any sealed one left? */
 static bool prune(struct cache *c, int page, uint32_t gpa, uint32_t end)
 {

@@ -49,8 +49,11 @@ enum {
     POINT_IN_ECX = 8, POINT_IN_TARGET = 16,             /* the guest is on its way to the address in ECX, in slots.target */
     POINT_FORWARD = 32,                                 /* flags are lost: carry the instruction out */
     POINT_STI = 64,                                     /* STI came just before */
-    POINT_REPEAT = 128,                                 /* after a turn of a string instruction of |esp| bytes, REPE if esp > 0 */
+    POINT_REPEAT = 128,                                 /* after a turn of a string instruction: `esp` is TURN_ bits */
 };
+/* Its length; goes on whatever ZF is, else negative for REPNE; counts in CX. */
+enum { TURN_LENGTH = 15, TURN_ALWAYS = 32, TURN_COUNTS_CX = 64 };
+
 struct point {
     uint16_t host : 15;         /* from the block's begin; it holds up to the next point */
     uint16_t begins : 1;        /* a guest instruction's host code begins here: for listing.h */
@@ -64,6 +67,7 @@ enum exit_kind {
     EXIT_PREDICT,               /* to slots.target, ECX in its slot: an indirect branch that has a prediction to make */
     EXIT_CALL,                  /* insn, at `eip`, is the emulator's */
     EXIT_NEAR,                  /* insn, at `eip`, is a branch that the monitor carries out */
+    EXIT_STORE,                 /* insn, at `eip`, has kept faulting: it is let through by other means than a signal */
     EXIT_FPU,                   /* the instruction at `eip` needs FPU state; ECX is in its slot */
     EXIT_UNDEFINED,             /* #UD at `eip` */
     EXIT_CHANGED,               /* the bytes of the block are not what was translated; ECX is in its slot */
@@ -94,7 +98,7 @@ struct block {
     int points, points_count;
 };
 
-enum { BUCKETS = 1 << 14 };
+enum { BUCKETS = 1 << 14, FAULTING = 64, FAULTS_MAX = 3 };
 
 struct cache {
     struct machine *m;
@@ -115,6 +119,7 @@ struct cache {
     int blocks, exits, points, insns, pages;
     int blocks_max, exits_max, points_max, insns_max, pages_max;
     bool count_runs;            /* blocks count their own, in HOLE->runs by their number */
+    struct { uint32_t eip; unsigned faults; } faulting[FAULTING];       /* instructions that write to sealed code */
     unsigned generation;        /* counts flushes */
     void (*flushing)(struct cache *);                   /* for patch.c: translated code is about to go */
     void (*unseen)(struct cache *, uint32_t frame);     /* what was looked at there is being written to */
@@ -137,6 +142,11 @@ bool cache_is_checked(const struct cache *c, uint32_t gla);
 
 /* The frame has something for `why` now: no mapping of it stays writable. */
 void cache_seal(struct cache *c, uint32_t frame, unsigned why);
+
+/* The instruction at `eip` has faulted, because the page that it writes to is sealed. Once it has done so FAULTS_MAX times its
+ * blocks are forgotten, to be translated again: cache_keeps_faulting() is then true. */
+void cache_faulted(struct cache *c, uint32_t eip);
+bool cache_keeps_faulting(const struct cache *c, uint32_t eip);
 
 /* A new block is entered once its code is there: found from now on, its frames sealed. */
 void cache_enter(struct cache *c, struct block *b);

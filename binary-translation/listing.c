@@ -132,7 +132,9 @@ static void name_operand(char *text)
 static void name_target(struct listing *l, uint32_t target)
 {
     static const char *const kinds[EXIT_KINDS] = {
-        "gate-link", "gate-lookup", "gate-call", "gate-branch", "gate-fpu", "gate-undefined", "gate-changed",
+        [EXIT_BRANCH] = "gate-link", [EXIT_PREDICT] = "gate-lookup", [EXIT_CALL] = "gate-call",
+        [EXIT_NEAR] = "gate-branch", [EXIT_STORE] = "gate-store", [EXIT_FPU] = "gate-fpu",
+        [EXIT_UNDEFINED] = "gate-undefined", [EXIT_CHANGED] = "gate-changed",
     };
     const struct block *b = l->block, *to = cache_block_at(l->cache, target);
     const struct exit *x = target >= l->cache->stubs ? cache_exit_at(l->cache, target) : NULL;

@@ -57,7 +57,7 @@ struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *i
 
     *x = (struct exit){ .kind = (uint8_t)kind, .block = (int)(u->block - c->block), .eip = eip, .to = NONE, .insn = NONE };
     x->port = kind == EXIT_CALL && !u->context->step && (item->insn.isa == ISA_IN || item->insn.isa == ISA_OUT);
-    if (kind == EXIT_CALL || kind == EXIT_NEAR) {
+    if (kind == EXIT_CALL || kind == EXIT_NEAR || kind == EXIT_STORE) {
         x->insn = c->insns;
         c->insn[c->insns++] = item->insn;
     }
@@ -113,6 +113,8 @@ static enum kind kind_of(const struct unit *u, const struct insn *insn)
         return KIND_UNDEFINED;
     if (insn->branch != BRANCH_NONE)
         return kind_of_branch(u, insn);
+    if (!u->context->step && cache_keeps_faulting(u->cache, u->m->cpu.eip))
+        return KIND_STORE;
     return uses_segment_of_ours(insn) ? KIND_SEGMENT : KIND_COPY;
 }
 
@@ -427,7 +429,7 @@ static void emit_one_turn(struct unit *u, const struct item *item)
     struct insn once = *insn;
     uint8_t opcode = insn->bytes[insn->opcode_at], *over[3];
     bool compares = (opcode & 0xf6) == 0xa6, until_equal = false;
-    int n = 0;
+    int n = 0, turn;
 
     once.opcode_at = once.length = 0;
     for (unsigned i = 0; i < insn->length; i++) {
@@ -446,7 +448,8 @@ static void emit_one_turn(struct unit *u, const struct item *item)
         emit_through_gs(u, &once);
     else
         emit_copy(u, &once, 0);
-    unit_point(u, item->eip, compares ? POINT_REPEAT : 0, compares ? until_equal ? -insn->length : insn->length : 0);
+    turn = insn->length | (compares ? 0 : TURN_ALWAYS) | (insn->addrsize == 2 ? TURN_COUNTS_CX : 0);
+    unit_point(u, item->eip, POINT_REPEAT, until_equal ? -turn : turn);
     if (item->kind == KIND_SEGMENT)
         emit_gs_of_ours(u);
     if (compares)
@@ -485,6 +488,7 @@ static void emit_item(struct unit *u, const struct item *item)
         break;
     case KIND_INLINE: sequence_emit(u, item); break;
     case KIND_CALL: unit_leave(u, EXIT_CALL, item, item->eip); break;
+    case KIND_STORE: unit_leave(u, EXIT_STORE, item, item->eip); break;
     case KIND_UNDEFINED: unit_leave(u, EXIT_UNDEFINED, item, item->eip); break;
     case KIND_NEAR: unit_leave(u, EXIT_NEAR, item, item->eip); break;
     case KIND_JCC: case KIND_LOOP: emit_conditional(u, item); break;
@@ -623,10 +627,12 @@ struct block *translate_stretch(struct cache *c, int context, uint32_t eip, unsi
 
 /* ---- back ----------------------------------------------------------------------------------------- */
 
-/* Does a REPE or REPNE go on, after a turn? */
-static bool repeats(const struct vcpu *cpu, bool while_equal)
+/* Does a repeated string instruction go on, after a turn? `turn`: TURN_ bits. */
+static bool repeats(const struct vcpu *cpu, int turn)
 {
-    return cpu->gpr[ECX] != 0 && !(cpu->eflags & FLAG_ZF) == !while_equal;
+    bool equal = cpu->eflags & FLAG_ZF;
+
+    return register_read(cpu, ECX, abs(turn) & TURN_COUNTS_CX ? 2 : 4) != 0 && (abs(turn) & TURN_ALWAYS || equal == (turn > 0));
 }
 
 void translate_back(struct cache *c, const struct block *b, uint32_t host, bool *forward)
@@ -646,8 +652,8 @@ void translate_back(struct cache *c, const struct block *b, uint32_t host, bool 
         cpu->gpr[EDX] = slots->edx;
     if (!(p->state & POINT_REPEAT))
         cpu->gpr[ESP] += (uint32_t)p->esp;
-    else if (!repeats(cpu, p->esp > 0))
-        cpu->eip += (uint32_t)abs(p->esp);
+    else if (!repeats(cpu, p->esp))
+        cpu->eip += abs(p->esp) & TURN_LENGTH;
     if (p->state & POINT_STI)
         cpu->shadow = SHADOW_STI;
     *forward = p->state & POINT_FORWARD;

@@ -20,7 +20,7 @@ static const char *const exit_names[] = {
     [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
     [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed-write", [COUNT_UNSEEN] = "unseen-page", [COUNT_CALL] = "gate-call", [COUNT_LINK] = "gate-link",
     [COUNT_LOOKUP] = "gate-lookup", [COUNT_NEAR] = "gate-branch", [COUNT_FPU] = "gate-fpu",
-    [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", [COUNT_BREAKPOINT] = "breakpoint", NULL,
+    [COUNT_UNDEFINED] = "gate-undefined", [COUNT_CHANGED] = "gate-changed", [COUNT_BREAKPOINT] = "breakpoint", [COUNT_STORE] = "gate-store", NULL,
 };
 
 /* ---- once ---------------------------------------------------------------------------------------- */
@@ -321,6 +321,28 @@ static enum direct_exit changed(struct translator *t, struct exit *x, bool *agai
     return count(t, COUNT_CHANGED, DIRECT_INTERRUPTED);
 }
 
+/* What its fault would have led to, without it: the pages that the instruction writes to are opened if they are sealed. */
+static enum direct_exit store(struct translator *t, bool *again)
+{
+    const struct insn *insn = t->direct->insn;
+    struct vcpu *cpu = &t->m->cpu;
+    unsigned access = ACCESS_WRITE | (vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0);
+
+    for (int i = 0; i < insn->operands; i++) {
+        const struct operand *op = &insn->op[i];
+        uint32_t offset = op->kind == OPERAND_MEM ? operand_offset(cpu, insn, op) : 0;
+
+        if (op->kind != OPERAND_MEM || !op->written || (insn->rep && cpu->gpr[ECX] == 0) ||
+            !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE))
+            continue;
+        t->direct->fault = cpu->seg[op->seg].base + offset;
+        if (shadow_fill(&t->direct->shadow, t->direct->fault, access) == FILL_SEALED)
+            translator_write(t);
+    }
+    *again = t->alone = true;
+    return count(t, COUNT_STORE, DIRECT_INTERRUPTED);
+}
+
 static enum direct_exit take_exit(struct translator *t, int number, int context, bool *again)
 {
     struct vcpu *cpu = &t->m->cpu;
@@ -345,6 +367,7 @@ static enum direct_exit take_exit(struct translator *t, int number, int context,
         if (t->direct->insn->isa == ISA_MOV_TO_SEG || t->direct->insn->isa == ISA_POP_SEG)
             t->loaded = t->direct->insn->op[0].reg;
         return count(t, COUNT_CALL, DIRECT_SENSITIVE);
+    case EXIT_STORE: return store(t, again);
     case EXIT_NEAR: return near_branch(t, again);
     case EXIT_FPU: return want_fpu(t, again);
     case EXIT_CHANGED: return changed(t, x, again);
@@ -615,6 +638,7 @@ static enum direct_exit turn(struct translator *t, bool *again)
         patch_look_at(t->patches, translator_unseen(t), cache_context(&t->cache, false, false));
         *again = true;
     } else if (exit == DIRECT_SEALED) {
+        cache_faulted(&t->cache, t->m->cpu.eip);
         *again = translator_write(t);
         exit = DIRECT_STOPPED;
     } else if (open && !*again) {

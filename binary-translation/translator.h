@@ -10,7 +10,7 @@
 /* What brought translated code to a halt, for the counters; the first ones are direct_run()'s. */
 enum translator_count {
     COUNT_CALL = COUNT_END, COUNT_LINK, COUNT_LOOKUP, COUNT_NEAR, COUNT_FPU, COUNT_UNDEFINED, COUNT_CHANGED,
-    COUNT_BREAKPOINT,
+    COUNT_BREAKPOINT, COUNT_STORE,
 };
 
 struct translator {

@@ -13,6 +13,7 @@ enum kind {
     KIND_INLINE,                /* sensitive, done in the cache */
     KIND_JCC, KIND_LOOP,        /* conditional branches: not taken, they go on */
     KIND_CALL,                  /* sensitive, the emulator's */
+    KIND_STORE,                 /* writes to sealed code again and again: a signal each time would cost more than the gate */
     KIND_UNDEFINED,             /* not an instruction of the virtual processor's */
     KIND_NEAR,                  /* a branch that the monitor carries out */
     KIND_JMP, KIND_CALL_NEAR,
