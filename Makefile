@@ -140,6 +140,10 @@ $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kernel under trap-and-emulate (APPEND="run=demo")
 	$(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
+.PHONY: run-binary-translation
+run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot it under binary translation (APPEND="run=demo" OPTIONS="--translate=all")
+	$(B)/binary-translation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
 -include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
@@ -187,9 +191,10 @@ compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/benc
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
+BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
-FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dsyscall=fake_syscall
-UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART)
+FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
 UNIT_LIBS   = $$(pkg-config --libs check jansson) -lpthread -lm $(LDLIBS)
 BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))

@@ -150,6 +150,7 @@ int main(int argc, char **argv)
     look_at_kvm();
     line("qemu", has_qemu, false, qemu, "not found; make packages");
     line("packages", has_packages, false, "all of .ci/packages are here", missing);
-    printf("\ntrap-emulate %s here.\n", trap_emulate_runs ? "runs" : "does not run");
+    printf("\ntrap-emulate %s here.\nbinary-translation %s here.\n", trap_emulate_runs ? "runs" : "does not run",
+           trap_emulate_runs ? "runs" : "does not run");        /* it stands on the same */
     return !trap_emulate_runs || !has_qemu || !has_packages;
 }
