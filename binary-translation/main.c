@@ -92,6 +92,8 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
         return cli_error(name, "--strategy=%s: there are only translate and patch", word_strategy);
     if (t->patches && t->user_too)
         return cli_error(name, "--strategy=patch leaves code where it is: --translate=all makes no sense with it");
+    if (t->patches && word_dump)
+        return cli_error(name, "--dump-cache counts runs of blocks: with --strategy=patch there are hardly any");
     *cache = word_cache ? cache_size(word_cache) : CACHE_BYTES_DEFAULT;
     if (!*cache)
         return cli_error(name, "--cache=%s: give a size from %dK to %dM", word_cache, CACHE_BYTES_MIN >> 10,

@@ -73,6 +73,24 @@ test_bad_usage() {
     bad 0 '' --version
 }
 
+# What binary-translation alone has.
+test_bt_bad_options() {
+    engine bt
+    kernel=$(guest good)
+    bad 2 '--cache=7K: give a size from 8K to 32M' -kernel "$kernel" --cache=7K
+    bad 2 '--cache=33M' -kernel "$kernel" --cache=33M
+    bad 2 '--cache=4Q' -kernel "$kernel" --cache=4Q
+    bad 2 '--cache=: give' -kernel "$kernel" --cache=
+    bad 1 '' -kernel "$kernel" --cache=8K
+    bad 1 '' -kernel "$kernel" --cache=8192
+    bad 2 'only kernel and all' -kernel "$kernel" --translate=some
+    bad 2 'only translate and patch' -kernel "$kernel" --strategy=trap
+    bad 2 'makes no sense' -kernel "$kernel" --strategy=patch --translate=all
+    bad 2 'hardly any' -kernel "$kernel" --strategy=patch --dump-cache=x.html
+    bad 0 '' --help
+    grep -q -e '--strategy=WHICH' stdout || fail "--help does not tell of --strategy"
+}
+
 test_bad_jump_to_nowhere() {
     bad 4 'eip 0008:8badf00d' -kernel "$(guest nowhere)"
     bad 4 'ebx 600dbeef' -kernel "$(guest nowhere)"
