@@ -18,7 +18,7 @@
 #include "vm.h"
 
 enum {
-    CONTEXTS = 8,
+    CONTEXTS = 16,
     TABLE_ENTRIES = 65536,              /* by the low 16 bits of the target: MOVZX is a hash that keeps the flags */
     CACHE_BYTES_MIN = 8 << 10, CACHE_BYTES_DEFAULT = 4 << 20, CACHE_BYTES_MAX = 32 << 20,
     SLOT_SELECTORS = 8, SELECTOR_OURS = 6,

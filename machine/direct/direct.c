@@ -14,6 +14,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "machine.h"
+#include "segment.h"
 #include "status.h"
 
 const char *const direct_exit_names[] = {
@@ -211,8 +212,9 @@ static void take_selectors(struct direct *d)
 {
     unsigned cpl = vcpu_cpl(&d->m->cpu);
 
-    for (int i = 0; i < SEGREGS; i++)
-        if (direct_world.seg[i] != d->selector[i])
+    for (int i = 0; i < SEGREGS; i++)                   /* on its way out Linux may clear a null selector's RPL */
+        if (direct_world.seg[i] != d->selector[i] &&
+            !(selector_is_null(direct_world.seg[i]) && selector_is_null(d->selector[i])))
             d->m->cpu.seg[i] = segments_found(&d->segments, direct_world.seg[i]);
     if ((direct_world.seg[CS] & 4) && vcpu_cpl(&d->m->cpu) != cpl)
         machine_stop(d->m, EXIT_CRASH,
