@@ -11,6 +11,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "hole.h"
+#include "profile.h"
 #include "status.h"
 #include "trace.h"
 #include "translator.h"
@@ -25,7 +26,9 @@ static void run(struct vm *vm, struct translator *t)
     while (vm_continues(vm)) {
         event_interrupts(m);
         if (m->cpu.halted) {
+            profile_to(PROFILE_IDLE);
             vm_idle(vm);
+            profile_to(PROFILE_MONITOR);
             continue;
         }
         deadline = vm_deadline(vm);
@@ -55,13 +58,14 @@ static void run(struct vm *vm, struct translator *t)
 }
 
 /* The virtual PC lies where translated code reaches it. */
-static const char *word_translate, *word_strategy, *word_cache, *word_dump;
+static const char *word_translate, *word_strategy, *word_cache, *word_dump, *word_profile;
 static const struct cli_option own_options[] = {
     { "translate", "translate=WHAT", "kernel: user code runs directly (default); all: nothing does", &word_translate },
     { "strategy", "strategy=WHICH", "translate: kernel code runs from the cache (default); patch: where it is, patched",
       &word_strategy },
     { "cache", "cache=SIZE", "of translated code: a number of bytes, K or M (default 4M)", &word_cache },
     { "dump-cache", "dump-cache=FILE", "write the blocks that ran most, with their translations, as HTML", &word_dump },
+    { "profile", "profile=FILE", "write where the time went, as JSON", &word_profile },
     { 0 },
 };
 
@@ -101,12 +105,17 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
     return -1;
 }
 
+/* What --dump-cache and --profile ask for, at the end. */
 /* The page that --dump-cache asks for, at the end. */
 static int dump(struct translator *t, const struct vm *vm, int status)
 {
-    if (!word_dump || trace_page(&t->cache, word_dump))
+    const char *failed = word_dump && !trace_page(&t->cache, word_dump) ? word_dump : NULL;
+
+    if (word_profile && !profile_write(word_profile, vm->machine.counters.instructions))
+        failed = word_profile;
+    if (!failed)
         return status;
-    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, word_dump, strerror(errno));
+    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, failed, strerror(errno));
     return EXIT_USAGE;
 }
 
@@ -135,6 +144,8 @@ int main(int argc, char **argv)
         status = choose(&translator, &cache, vm->name);
     if (status >= 0)
         return status;
+    if (word_profile)
+        profile_begin();
     translator.cache.count_runs = word_dump;
     why = direct_init(&direct, &vm->machine, vm->options.mib << 20);
     if (!why)
@@ -143,7 +154,9 @@ int main(int argc, char **argv)
         return vm_fail(vm, EXIT_HOST, why);
     if (!vm_load(vm))
         return EXIT_USAGE;
+    profile_to(PROFILE_MONITOR);
     run(vm, &translator);
+    profile_to(PROFILE_START);
     if (translator.patches)
         patch_undo_all(translator.patches);             /* a register dump shows the guest's own code */
     return dump(&translator, vm, vm_finish(vm));

@@ -27,6 +27,7 @@
 #include "emulate.h"
 #include "gate.h"
 #include "machine.h"
+#include "profile.h"
 #include "sequences.h"
 #include "trace.h"
 #include "unit.h"
@@ -576,6 +577,7 @@ struct block *translate(struct cache *c, int context, bool landing)
     b = u.block = &c->block[c->blocks];
     *b = new_block(c, context, cpu->eip);
     b->checked = cache_is_checked(c, cpu->seg[CS].base + cpu->eip);
+    profile_to(PROFILE_DECODE);
     if (!decode_block(&u))
         return NULL;
     if (!b->checked && cache_is_checked(c, cpu->seg[CS].base + u.next - 1)) {      /* it ends in another page */
@@ -583,11 +585,14 @@ struct block *translate(struct cache *c, int context, bool landing)
         u.count = 0;
         decode_block(&u);
     }
+    profile_to(PROFILE_EMIT);
     plan(&u);
     begin_block(&u);
     emit_block(&u, landing);
     end_block(&u);
+    profile_to(PROFILE_ENTER);
     cache_enter(c, b);
+    profile_to(PROFILE_LINK);
     return show(c, b);
 }
 

@@ -11,6 +11,7 @@
 #include "gate.h"
 #include "look.h"
 #include "machine.h"
+#include "profile.h"
 #include "segment.h"
 #include "status.h"
 #include "translate.h"
@@ -112,6 +113,7 @@ static bool serve(void)
 
     if (!x || !x->port)
         return false;
+    profile_left(false);
     m->cpu.eip = x->eip;
     if (!emulate(m, &t->cache.insn[x->insn]))
         return false;                                   /* the loop comes to the same end, and delivers the exception */
@@ -119,6 +121,7 @@ static bool serve(void)
     t->direct->entry_eip = m->cpu.eip;
     if (may_go_on(t, x, &t->cache.block[x->to])) {
         m->cpu.eip = t->cache.block[x->to].entry;
+        profile_to(PROFILE_CACHE);
         return true;
     }
     t->served = number;
@@ -190,6 +193,7 @@ static void load_slots(struct translator *t)
     const uint32_t allowed = FLAG_CF | FLAG_ONE | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | (waits ? 0 : FLAG_IF) |
                              1 << 3 | 1 << 5;
 
+    profile_to(PROFILE_MONITOR);
     check_known(t);
     if (t->loaded != NONE && vcpu_cpl(cpu) == 0)
         learn_descriptor(t, (unsigned)t->loaded);
@@ -287,8 +291,10 @@ static enum direct_exit branch(struct translator *t, struct exit *x, int context
     if (t->cache.context[context].step)
         return count(t, (enum translator_count)COUNT_STEP, stepped(t));
     *again = !translator_runs_directly(t);
+    profile_to(PROFILE_LINK);
     if (*again)
         shorten(t, x, context);
+    profile_to(PROFILE_MONITOR);
     return count(t, x && x->kind == EXIT_BRANCH ? COUNT_LINK : COUNT_LOOKUP, DIRECT_INTERRUPTED);
 }
 
@@ -516,10 +522,13 @@ static void close_pages(struct translator *t)
 /* False: the guest has run, and stopped. */
 static bool enter(struct translator *t)
 {
-    bool early = direct_enter(&t->m->cpu);
+    bool early;
 
+    profile_to(PROFILE_CACHE);
+    early = direct_enter(&t->m->cpu);
     while (!early && direct_world.signal && t->spy && t->spy(t))
         early = direct_enter(&t->m->cpu);
+    early ? profile_to(PROFILE_MONITOR) : profile_left(direct_world.signal);
     return early;
 }
 
@@ -633,7 +642,9 @@ static enum direct_exit turn(struct translator *t, bool *again)
 
     if (t->patches && !in_place)
         uncover_page(t);
+    profile_to(PROFILE_LINK);
     exit = in_place ? run_in_place(t, again) : run_once(t, again);
+    profile_to(PROFILE_MONITOR);
     if (exit == DIRECT_UNSEEN) {
         patch_look_at(t->patches, translator_unseen(t), cache_context(&t->cache, false, false));
         *again = true;
@@ -651,9 +662,14 @@ static enum direct_exit turn(struct translator *t, bool *again)
 /* What was patched for the kernel is not for user code that shares its page. */
 enum direct_exit translator_run_directly(struct translator *t, uint64_t deadline)
 {
+    enum direct_exit exit;
+
     if (t->patches)
         uncover_page(t);
-    return direct_run(t->direct, deadline);
+    profile_to(PROFILE_DIRECT);
+    exit = direct_run(t->direct, deadline);
+    profile_to(PROFILE_MONITOR);
+    return exit;
 }
 
 enum direct_exit translator_run(struct translator *t, uint64_t deadline)
