@@ -243,6 +243,13 @@ $(B)/tests/streams: $(STREAMS_OBJ) $(filter-out %/main.o,$(BT_OBJ)) $(MACHINE_OB
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+$(B)/tests/streams.table: $(B)/tests/streams
+	$(B)/tests/streams --write $@ --streams 1000
+
+$(B)/tests/streams.elf: tests/streams/guest.asm $(B)/tests/streams.table tests/bad/guest.inc tests/bad/guest.ld | packages
+	$(NASM) -f elf32 -w+all -Itests/bad/ -DTABLE='"$(B)/tests/streams.table"' -o $@.o $<
+	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
+
 .PHONY: check-long
 check-long: $(B)/tests/streams ## the tests of generated instruction streams at length (SEED=)
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -259,7 +266,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(BAD_GUESTS) $(B)/tests/devices ## the tests (TESTS="unit unit-asan direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 .PHONY: sizes

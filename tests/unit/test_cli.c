@@ -7,8 +7,11 @@
 #include "status.h"
 
 static struct options options;
-static const char *colour;
-static const struct cli_option own[] = { { "colour", "colour=NAME", "what it looks like", &colour }, { 0 } };
+static const char *colour, *shape;
+static const struct cli_option both[] = {
+    { "colour", "colour=NAME", "what it looks like", &colour }, { "shape", "shape NAME", "what form it has", &shape }, { 0 },
+};
+static const struct cli_option *own = both;
 static char said[4096];
 
 /* Parse `line`, split at blanks; `said` gets what came on either stream. */
@@ -101,6 +104,46 @@ START_TEST(help_and_version)
 }
 END_TEST
 
+/* Options of one VMM beside the common ones: their values are stored where it says. */
+START_TEST(own_options)
+{
+    colour = "grey";
+    ck_assert_int_eq(parse("-kernel k -m 3"), -1);
+    ck_assert_str_eq(colour, "grey");
+    ck_assert_ptr_null(shape);
+    ck_assert_int_eq(parse("--colour=red -kernel k --timeout 3 -shape round -m 128"), -1);
+    ck_assert_str_eq(colour, "red");
+    ck_assert_str_eq(shape, "round");
+    ck_assert_str_eq(options.kernel, "k");
+    ck_assert_uint_eq(options.timeout, 3);
+    ck_assert_uint_eq(options.mib, 128);
+    ck_assert_int_eq(parse("-kernel k --shape=flat"), -1);
+    ck_assert_str_eq(shape, "flat");
+    ck_assert_str_eq(colour, "red");
+}
+END_TEST
+
+START_TEST(own_options_in_help)
+{
+    ck_assert_int_eq(parse("--help"), 0);
+    ck_assert_ptr_nonnull(strstr(said, "\n  --colour=NAME     what it looks like\n"));
+    ck_assert_ptr_nonnull(strstr(said, "\n  --shape NAME      what form it has\n"));
+}
+END_TEST
+
+START_TEST(own_options_refused)
+{
+    refused("-kernel k --colour", "--colour needs a value");
+    refused("-kernel k --shape", "--shape needs a value");
+    refused("-kernel k --taste=sweet", "no option --taste=sweet");
+    own = NULL;
+    refused("-kernel k --colour=red", "no option --colour=red");
+    ck_assert_int_eq(parse("--help"), 0);
+    ck_assert_ptr_null(strstr(said, "colour"));
+    ck_assert_ptr_null(colour);
+}
+END_TEST
+
 Suite *suite_cli(void);
 Suite *suite_cli(void)
 {
@@ -112,6 +155,9 @@ Suite *suite_cli(void)
     tcase_add_test(tests, one_dash_or_two);
     tcase_add_test(tests, refusals);
     tcase_add_test(tests, help_and_version);
+    tcase_add_test(tests, own_options);
+    tcase_add_test(tests, own_options_in_help);
+    tcase_add_test(tests, own_options_refused);
     suite_add_tcase(suite, tests);
     return suite;
 }

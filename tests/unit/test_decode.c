@@ -272,6 +272,79 @@ START_TEST(sizes_and_branches)
 }
 END_TEST
 
+/* What the virtual processor has: a Pentium III with SSE2 and no more (CPUID, emulate.c). `prefixes` stand before the opcode. */
+static const struct { const char *what, *bytes; size_t n; bool known, fpu; unsigned prefixes; } known[] = {
+    { "mov", BYTES("\x89\xd8"), true, false, 0 },
+    { "lock cmpxchg", BYTES("\xf0\x0f\xb1\x0b"), true, false, 1 },
+    { "cmpxchg8b", BYTES("\x0f\xc7\x08"), true, false, 0 },
+    { "bswap", BYTES("\x0f\xc8"), true, false, 0 },
+    { "cmove", BYTES("\x0f\x44\xc1"), true, false, 0 },
+    { "cpuid", BYTES("\x0f\xa2"), true, false, 0 },
+    { "rdtsc", BYTES("\x0f\x31"), true, false, 0 },
+    { "rdpmc", BYTES("\x0f\x33"), true, false, 0 },
+    { "lahf", BYTES("\x9f"), true, false, 0 },
+    { "arpl", BYTES("\x63\xc8"), true, false, 0 },
+    { "pause", BYTES("\xf3\x90"), true, false, 1 },
+    { "nop [eax]", BYTES("\x0f\x1f\x00"), true, false, 0 },
+    { "endbr32, a nop", BYTES("\xf3\x0f\x1e\xfb"), true, false, 1 },
+    { "prefetcht0", BYTES("\x0f\x18\x08"), true, false, 0 },
+    { "lzcnt, which is bsr", BYTES("\xf3\x0f\xbd\xc1"), true, false, 1 },
+    { "tzcnt, which is bsf", BYTES("\xf3\x0f\xbc\xc1"), true, false, 1 },
+    { "rep movsd", BYTES("\xf3\xa5"), true, false, 1 },
+    { "o16 a16 gs mov", BYTES("\x66\x67\x65\x8b\x07"), true, false, 3 },
+    { "lgdt", BYTES("\x0f\x01\x10"), true, false, 0 },
+    { "fninit", BYTES("\xdb\xe3"), true, true, 0 },
+    { "fwait", BYTES("\x9b"), true, true, 0 },
+    { "fcmove", BYTES("\xda\xc9"), true, true, 0 },
+    { "fxsave", BYTES("\x0f\xae\x00"), true, true, 0 },
+    { "emms", BYTES("\x0f\x77"), true, true, 0 },
+    { "movq mm0, mm1", BYTES("\x0f\x6f\xc1"), true, true, 0 },
+    { "addps", BYTES("\x0f\x58\xc1"), true, true, 0 },
+    { "ldmxcsr", BYTES("\x0f\xae\x10"), true, true, 0 },
+    { "addpd", BYTES("\x66\x0f\x58\xc1"), true, true, 1 },
+    { "paddq mm0, mm1", BYTES("\x0f\xd4\xc1"), true, true, 0 },
+    { "haddps: SSE3", BYTES("\xf2\x0f\x7c\xc1"), false, false, 1 },
+    { "fisttp: SSE3", BYTES("\xdb\x08"), false, false, 0 },
+    { "pshufb: SSSE3", BYTES("\x66\x0f\x38\x00\xc1"), false, false, 1 },
+    { "popcnt", BYTES("\xf3\x0f\xb8\xc1"), false, false, 1 },
+    { "crc32", BYTES("\xf2\x0f\x38\xf1\xc1"), false, false, 1 },
+    { "movbe", BYTES("\x0f\x38\xf0\x00"), false, false, 0 },
+    { "rdrand", BYTES("\x0f\xc7\xf0"), false, false, 0 },
+    { "rdseed", BYTES("\x0f\xc7\xf8"), false, false, 0 },
+    { "rdtscp", BYTES("\x0f\x01\xf9"), false, false, 0 },
+    { "xgetbv", BYTES("\x0f\x01\xd0"), false, false, 0 },
+    { "xsave", BYTES("\x0f\xae\x20"), false, false, 0 },
+    { "monitor", BYTES("\x0f\x01\xc8"), false, false, 0 },
+    { "vmcall", BYTES("\x0f\x01\xc1"), false, false, 0 },
+    { "vaddps: AVX", BYTES("\xc5\xf0\x58\xc1"), false, false, 0 },
+    { "andn: BMI1", BYTES("\xc4\xe2\x70\xf2\xc1"), false, false, 0 },
+    { "adcx: ADX", BYTES("\x66\x0f\x38\xf6\xc1"), false, false, 1 },
+    { "sysenter", BYTES("\x0f\x34"), false, false, 0 },
+    { "sysexit", BYTES("\x0f\x35"), false, false, 0 },
+    { "rsm", BYTES("\x0f\xaa"), false, false, 0 },
+    { "ud2", BYTES("\x0f\x0b"), false, false, 0 },
+    { "ud1", BYTES("\x0f\xb9\xc1"), false, false, 0 },
+};
+
+START_TEST(extensions)
+{
+    struct insn insn = decoded(known[_i].bytes, known[_i].n, true);
+
+    ck_assert_msg(insn.known == known[_i].known, "%s: %s", known[_i].what, insn.known ? "known" : "not known");
+    ck_assert_msg(insn.fpu == known[_i].fpu, "%s: %s", known[_i].what, insn.fpu ? "FPU" : "no FPU");
+    ck_assert_msg(insn.opcode_at == known[_i].prefixes, "%s: opcode at %u", known[_i].what, insn.opcode_at);
+}
+END_TEST
+
+/* The guest may execute whatever isa.def names. */
+START_TEST(every_row_is_known)
+{
+    for (int i = 0; i < COUNT_OF(rows); i++)
+        if (rows[i].isa != ISA_OTHER)
+            ck_assert_msg(decoded(rows[i].bytes, rows[i].n, true).known, "%s", isa_rows[rows[i].isa].name);
+}
+END_TEST
+
 /* ---- input that is no instruction ---------------------------------------------------------------- */
 
 START_TEST(truncated)
@@ -416,12 +489,14 @@ Suite *suite_decode(void)
 
     tcase_add_loop_test(t, isa_row, 0, COUNT_OF(rows));
     tcase_add_test(t, every_row_is_tested);
+    tcase_add_test(t, every_row_is_known);
     tcase_add_loop_test(t, narrow_code, 0, COUNT_OF(narrow));
     t = fixture_case(s, "operands");
     tcase_add_loop_test(t, operand_kinds, 0, COUNT_OF(operands));
     tcase_add_loop_test(t, operand_places, 0, COUNT_OF(places));
     tcase_add_test(t, immediates);
     tcase_add_loop_test(t, sizes_and_branches, 0, COUNT_OF(kinds));
+    tcase_add_loop_test(t, extensions, 0, COUNT_OF(known));
     t = fixture_case(s, "input");
     tcase_add_test(t, truncated);
     tcase_add_loop_test(t, invalid_bytes, 0, COUNT_OF(invalid));

@@ -243,6 +243,115 @@ START_TEST(seg_privilege)
 }
 END_TEST
 
+/* ---- sealed frames --------------------------------------------------------------------------------- */
+
+static uint8_t sealed[RAM_BYTES >> 12];
+static struct { uint32_t gpa, bytes, value; } told[8];          /* `value`: what was there by then */
+static unsigned tellings;
+
+static void tell(uint32_t gpa, unsigned bytes)
+{
+    ck_assert_uint_lt(tellings, COUNT_OF(told));
+    told[tellings].gpa = gpa, told[tellings].bytes = bytes, told[tellings++].value = memory_read(&pc.mem, gpa, 1);
+}
+
+static void seal(uint32_t gpa)
+{
+    pc.mem.sealed = sealed;
+    pc.mem.sealed_write = tell;
+    sealed[gpa >> 12] = 1;
+    tellings = 0;
+}
+
+static void expect_told(unsigned n, uint32_t gpa, uint32_t bytes, uint32_t value)
+{
+    ck_assert_uint_lt(n, tellings);
+    ck_assert_uint_eq(told[n].gpa, gpa);
+    ck_assert_uint_eq(told[n].bytes, bytes);
+    ck_assert_uint_eq(told[n].value, value);
+}
+
+START_TEST(sealed_physical)
+{
+    seal(DATA_AT);
+    memory_write(&pc.mem, DATA_AT + 6, 2, 0x1234);
+    memory_write(&pc.mem, DATA_AT - 1, 1, 0x55);
+    memory_write(&pc.mem, DATA_AT + PAGE_BYTES, 4, 0x66);
+    memory_write(&pc.mem, RAM_BYTES + 4, 4, 0x77);              /* nothing is there */
+    memory_read(&pc.mem, DATA_AT, 4);
+    ck_assert_uint_eq(tellings, 1);
+    expect_told(0, DATA_AT + 6, 2, 0x34);
+}
+END_TEST
+
+/* A store that crosses pages comes in two pieces, each told of if its own frame is sealed. */
+START_TEST(sealed_stores)
+{
+    uint8_t bytes[] = { 1, 2, 3, 4, 5, 6, 7, 8 };
+
+    paging_on();
+    set_pte(0x21000, 0x30000 | PWU);
+    seal(0x30000);
+    ck_assert(memory_store(&pc, 0x20ffd, bytes, 8, U));
+    ck_assert_uint_eq(tellings, 1);
+    expect_told(0, 0x30000, 5, 4);
+    seal(0x20000);
+    ck_assert(memory_store(&pc, 0x20ffd, bytes + 1, 4, R));
+    ck_assert_uint_eq(tellings, 2);
+    expect_told(0, 0x20ffd, 3, 2);
+    expect_told(1, 0x30000, 1, 5);
+    sealed[0x20000 >> 12] = 0;
+    ck_assert(memory_load(&pc, 0x20ffd, bytes, 8, R));
+    ck_assert(memory_store(&pc, 0x20000, bytes, 8, R));
+    ck_assert(memory_store(&pc, 0x80000, bytes, 8, R));
+    ck_assert_uint_eq(tellings, 2);
+    set_pte(0x21000, 0x30000 | PTE_P | PTE_U);
+    ck_assert(!memory_store(&pc, 0x20ffd, bytes, 8, U));        /* faults: nothing is written */
+    ck_assert_uint_eq(tellings, 2);
+}
+END_TEST
+
+START_TEST(sealed_emulated)
+{
+    seal(DATA_AT);
+    pc.cpu.gpr[EBX] = DATA_AT + 8;
+    expect_ran(RUN("\x0f\x01\x03"), "sgdt [ebx]");
+    ck_assert_uint_ge(tellings, 1);
+    expect_told(0, DATA_AT + 8, told[0].bytes, (GDT_ENTRIES * 8 - 1) & 0xff);
+    pc.cpu.gpr[EBX] = DATA_AT - 0x100;
+    tellings = 0;
+    expect_ran(RUN("\x0f\x01\x03"), "sgdt [ebx]");
+    ck_assert_uint_eq(tellings, 0);
+}
+END_TEST
+
+/* Accessed and dirty bits are writes to the frames of the tables, made once. */
+START_TEST(sealed_page_tables)
+{
+    struct translation t;
+
+    paging_on();
+    seal(PAGE_DIR);
+    seal(PAGE_TABLE);
+    ck_assert(memory_peek(&pc, DATA_AT, W, &t));
+    ck_assert_uint_eq(tellings, 0);
+    ck_assert(memory_walk(&pc, DATA_AT, R, &t));
+    ck_assert_uint_eq(tellings, 2);
+    expect_told(0, PAGE_DIR, 4, PWU | PTE_A);
+    expect_told(1, PAGE_TABLE + (DATA_AT >> 12) * 4, 4, PWU | PTE_A);
+    ck_assert(memory_walk(&pc, DATA_AT, R, &t));
+    ck_assert_uint_eq(tellings, 2);
+    ck_assert(memory_walk(&pc, DATA_AT, W, &t));
+    ck_assert_uint_eq(tellings, 3);
+    expect_told(2, PAGE_TABLE + (DATA_AT >> 12) * 4, 4, PWU | PTE_A | PTE_D);
+    ck_assert(memory_walk(&pc, DATA_AT, W, &t));
+    ck_assert_uint_eq(tellings, 3);
+    pc.mem.sealed = NULL;                                       /* nobody wants to know */
+    ck_assert(memory_walk(&pc, DATA_AT + PAGE_BYTES, W, &t));
+    ck_assert_uint_eq(tellings, 3);
+}
+END_TEST
+
 Suite *suite_memory(void)
 {
     Suite *s = suite_create("memory");
@@ -258,5 +367,10 @@ Suite *suite_memory(void)
     tcase_add_test(t, copy_across);
     tcase_add_test(t, copy_second_page_faults);
     tcase_add_test(t, seg_privilege);
+    t = fixture_case(s, "sealed frames");
+    tcase_add_test(t, sealed_physical);
+    tcase_add_test(t, sealed_stores);
+    tcase_add_test(t, sealed_emulated);
+    tcase_add_test(t, sealed_page_tables);
     return s;
 }

@@ -20,7 +20,7 @@ static struct image {
 } image;
 
 static uint8_t ram[RAM];
-static struct memory mem = { ram, RAM };
+static struct memory mem = { .ram = ram, .bytes = RAM };
 static char path[] = "/tmp/quadvisor-test-XXXXXX", why[512];
 static struct boot_entry entry;
 

@@ -29,7 +29,7 @@ long fake_syscall(long number, ...)
     d = va_arg(list, const struct user_desc *);
     ck_assert_uint_eq(va_arg(list, size_t), sizeof *d);
     va_end(list);
-    ck_assert_uint_ge(d->entry_number, SEGMENT_FIRST);
+    ck_assert_uint_ge(d->entry_number, SEGMENT_FIRST - 2);        /* the monitor's own two are before the slots */
     ck_assert_uint_lt(d->entry_number, 512);
     ck_assert_uint_le(d->limit, 0xfffff);                /* Linux drops the rest */
     calls++;
@@ -228,6 +228,85 @@ START_TEST(refusal)
 }
 END_TEST
 
+/* What is found without looking at every slot is as much in use, and is what was asked for. */
+START_TEST(hints)
+{
+    const struct segment one = segment(0, 0xfff, DATA32), code = segment(0, 0xfff, CODE32);
+    struct segment other = one;
+    uint16_t first = select_it(one, WINDOW_END), second = select_it(code, WINDOW_END), last;
+
+    other.base = 0x1000;                                /* like `one` but for the base */
+    for (int i = 0; i < 3; i++) {
+        uint16_t selector = select_it(other, WINDOW_END);
+
+        ck_assert_uint_eq(ldt[selector >> 3].base_addr, 0x1000);
+        ck_assert_uint_eq(select_it(one, WINDOW_END), first);
+    }
+    ck_assert_uint_eq(calls, 3);
+    for (uint32_t i = 3; i < SEGMENT_SLOTS; i++)        /* of other attributes: the hint of `one` stays */
+        select_it(segment(i << 12, 0xfff, CODE32), WINDOW_END);
+    ck_assert_uint_eq(select_it(one, WINDOW_END), first);
+    last = select_it(segment(0x900000, 0xfff, DATA16), WINDOW_END);
+    ck_assert_uint_eq(last, second);
+    ck_assert_uint_eq(select_it(one, WINDOW_END), first);
+    ck_assert_uint_eq(calls, SEGMENT_SLOTS + 1);
+    for (uint32_t i = 0; i < SEGMENT_SLOTS; i++)        /* all others go, and the hint of `one` is wrong */
+        select_it(segment(i << 12, 0xfff, CODE32), 0xc0000000);
+    last = select_it(one, WINDOW_END);
+    ck_assert_uint_eq(calls, 2 * SEGMENT_SLOTS + 2);
+    ck_assert_uint_eq(ldt[last >> 3].contents, 0);
+    ck_assert_uint_eq(ldt[last >> 3].base_addr, 0);
+}
+END_TEST
+
+/* Who keeps selectors must hear of it when one gets another meaning. */
+START_TEST(rewritten)
+{
+    const struct segment data = segment(0, 0xffffffff, DATA32);
+    unsigned before;
+
+    ck_assert_uint_eq(s.rewritten, 0);
+    select_it(data, WINDOW_END);
+    ck_assert_uint_eq(s.rewritten, 1);
+    select_it(data, WINDOW_END);
+    select_it((struct segment){ .selector = 3 }, WINDOW_END);
+    ck_assert_uint_eq(s.rewritten, 1);
+    select_it(data, 0xc0000000);
+    ck_assert_uint_eq(s.rewritten, 2);
+    before = s.rewritten;
+    segments_reset(&s, WINDOW_MOVED);
+    ck_assert_uint_ne(s.rewritten, before);
+}
+END_TEST
+
+START_TEST(monitor)
+{
+    const struct user_desc *code = &ldt[SEGMENT_MONITOR_CODE >> 3], *data = &ldt[SEGMENT_MONITOR_DATA >> 3];
+
+    ck_assert(segments_monitor());
+    ck_assert_uint_eq(calls, 2);
+    for (int i = 0; i < 2; i++) {
+        const struct user_desc *d = i ? data : code;
+
+        ck_assert_uint_eq(d->base_addr, 0);
+        ck_assert_uint_eq(limit_of(d), 0xffffffff);
+        ck_assert(d->seg_32bit && d->useable && !d->seg_not_present && !d->read_exec_only);
+    }
+    ck_assert_uint_eq(code->contents, 2);
+    ck_assert_uint_eq(data->contents, 0);
+    ck_assert_uint_eq(SEGMENT_MONITOR_CODE & 7, 7);
+    ck_assert_uint_eq(SEGMENT_MONITOR_DATA & 7, 7);
+    for (uint32_t i = 0; i <= SEGMENT_SLOTS; i++)       /* no slot is theirs */
+        select_it(segment(i << 12, 0xfff, DATA32), WINDOW_END);
+    ck_assert_uint_eq(limit_of(code), 0xffffffff);
+    ck_assert_uint_eq(limit_of(data), 0xffffffff);
+    ck_assert_uint_eq(segments_found(&s, SEGMENT_MONITOR_DATA).selector, SEGMENT_MONITOR_DATA);
+    ck_assert_uint_eq(segments_last(&s, SEGMENT_MONITOR_DATA), 0xffffffff);
+    refuses = true;
+    ck_assert(!segments_monitor());
+}
+END_TEST
+
 Suite *suite_segments(void)
 {
     Suite *suite = suite_create("segments");
@@ -240,8 +319,11 @@ Suite *suite_segments(void)
     t = fixture_case(suite, "slots");
     tcase_add_test(t, slots_are_used_again);
     tcase_add_test(t, longest_unused_goes);
+    tcase_add_test(t, hints);
+    tcase_add_test(t, rewritten);
     tcase_add_test(t, found);
     tcase_add_test(t, window_moves);
     tcase_add_test(t, refusal);
+    tcase_add_test(t, monitor);
     return suite;
 }

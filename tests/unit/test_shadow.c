@@ -1,5 +1,5 @@
-/* Shadow paging, against a host that only records: machine/direct/shadow.c is compiled once more with mmap and
- * munmap replaced by those below (the Makefile's FAKED_OBJ). What the tests look at is `host`: what the processor
+/* Shadow paging, against a host that only records: machine/direct/shadow.c is compiled once more with mmap,
+ * munmap and mprotect replaced by those below (the Makefile's FAKED_OBJ). What the tests look at is `host`: what the processor
  * would reach. Which translations a processor may keep: Intel SDM vol. 3A 4.10. */
 #include <errno.h>
 #include <string.h>
@@ -9,20 +9,27 @@
 #include "fixture.h"
 #include "status.h"
 
-enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, THERE = 1, WRITABLE = 2, PAGE = 0x40000, MEMFD = 77 };
+enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, THERE = 1, WRITABLE = 2, NO_EXEC = 4, PAGE = 0x40000, MEMFD = 77 };
 
-static uint32_t host[1 << 20];          /* by host-linear page: offset into the memfd, THERE, WRITABLE */
+static uint32_t host[1 << 20];          /* by host-linear page: offset into the memfd, THERE, WRITABLE, NO_EXEC */
 static unsigned maps, unmaps;           /* so many calls */
 static uint32_t refused_below;          /* Linux's mmap_min_addr */
 static int refusal;                     /* errno for those, and with refused_below 0 for all if not 0 */
 static struct shadow s;
+static uint8_t sealed[RAM_BYTES >> 12], executable[RAM_BYTES >> 12];
+
+static uint32_t flags_of(int prot)
+{
+    ck_assert(prot & PROT_READ);
+    return THERE | (prot & PROT_WRITE ? WRITABLE : 0) | (prot & PROT_EXEC ? 0 : NO_EXEC);
+}
 
 void *fake_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offset)
 {
     uint32_t page = (uint32_t)((uintptr_t)at >> 12);
 
     ck_assert_int_eq(fd, MEMFD);
-    ck_assert((flags & MAP_FIXED) && (flags & MAP_SHARED) && (prot & PROT_READ) && (prot & PROT_EXEC));
+    ck_assert((flags & MAP_FIXED) && (flags & MAP_SHARED));
     ck_assert_uint_eq((uintptr_t)at & 0xfff, 0);
     ck_assert_uint_le((uintptr_t)at + bytes, WINDOW_END);
     ck_assert_uint_le((size_t)offset + bytes, pc.mem.bytes);
@@ -32,7 +39,7 @@ void *fake_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offse
     }
     maps++;
     for (uint32_t i = 0; i < bytes >> 12; i++)
-        host[page + i] = ((uint32_t)offset + (i << 12)) | THERE | (prot & PROT_WRITE ? WRITABLE : 0);
+        host[page + i] = ((uint32_t)offset + (i << 12)) | flags_of(prot);
     return at;
 }
 
@@ -43,9 +50,22 @@ int fake_munmap(void *at, size_t bytes)
     return 0;
 }
 
+int fake_mprotect(void *at, size_t bytes, int prot)
+{
+    uint32_t *page = &host[(uintptr_t)at >> 12];
+
+    ck_assert_uint_eq((uintptr_t)at & 0xfff, 0);
+    ck_assert_uint_eq(bytes, PAGE_BYTES);
+    ck_assert_msg(*page & THERE, "mprotect of a page that is not mapped");
+    *page = (*page & PAGE_MASK) | flags_of(prot);
+    return 0;
+}
+
 static void start(void)
 {
     memset(host, 0, sizeof host);
+    memset(sealed, 0, sizeof sealed);
+    memset(executable, 0, sizeof executable);
     ck_assert(shadow_init(&s, &pc, MEMFD));
     paging_on();
     for (uint32_t gla = 0; gla < 4 << 20; gla += PAGE_BYTES)
@@ -378,6 +398,144 @@ START_TEST(supervisor_pages_below_the_cut)
 }
 END_TEST
 
+/* ---- sealed frames --------------------------------------------------------------------------------- */
+
+static void seal(uint32_t frame)
+{
+    pc.mem.sealed = sealed;
+    sealed[frame >> 12] = 1;
+    shadow_seal(&s, frame);
+}
+
+static void expect_page(uint32_t gla, uint32_t flags)
+{
+    ck_assert_msg(host[gla >> 12] == (PAGE | flags), "0x%08x: 0x%x, expected 0x%x", gla, host[gla >> 12], PAGE | flags);
+}
+
+/* Reads may go there; a write is told, and what is mapped stays as it is. */
+START_TEST(sealed_before_it_is_mapped)
+{
+    seal(PAGE);
+    ck_assert_int_eq(shadow_fill(&s, PAGE, ACCESS_WRITE), FILL_SEALED);
+    ck_assert_uint_eq(reachable(), 0);
+    fill(PAGE, ACCESS_READ);
+    expect_page(PAGE, THERE);
+    ck_assert_uint_eq(reachable(), 1);                  /* no neighbour is like it */
+    fill(PAGE + 0x1000, ACCESS_READ);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 1], (PAGE + 0x1000) | THERE | WRITABLE);
+    expect_page(PAGE, THERE);
+    ck_assert_int_eq(shadow_fill(&s, PAGE + 0xfff, ACCESS_WRITE), FILL_SEALED);
+    expect_page(PAGE, THERE);
+    set_pte(PAGE, PAGE | PTE_P | PTE_U);                /* not the guest's to write: its fault comes first */
+    ck_assert_int_eq(shadow_fill(&s, PAGE, ACCESS_WRITE), FILL_FAULT);
+}
+END_TEST
+
+/* Every mapping of the frame, and no other. */
+START_TEST(sealed_while_it_is_mapped)
+{
+    const uint32_t alias = PAGE + 0x20000;
+
+    set_pte(alias, PAGE | PWU | AD);
+    fill(PAGE, ACCESS_READ);
+    fill(alias, ACCESS_READ);
+    seal(PAGE);
+    expect_page(PAGE, THERE);
+    expect_page(alias, THERE);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 1], (PAGE + 0x1000) | THERE | WRITABLE);
+    sealed[PAGE >> 12] = 0;
+    expect_page(PAGE, THERE);                           /* the next write brings the right back */
+    fill(PAGE, ACCESS_WRITE);
+    expect_page(PAGE, THERE | WRITABLE);
+    expect_page(alias, THERE);
+    flush_page(PAGE, 0);
+    seal(PAGE);                                         /* fake_mprotect() would see what is unmapped */
+    expect_page(alias, THERE);
+}
+END_TEST
+
+START_TEST(opened_and_closed)
+{
+    seal(PAGE);
+    shadow_open(&s, PAGE);                              /* not mapped: nothing to do */
+    shadow_close(&s, PAGE);
+    fill(PAGE, ACCESS_READ);
+    shadow_open(&s, PAGE + 0x123);
+    expect_page(PAGE, THERE | WRITABLE);
+    shadow_close(&s, PAGE + 0x123);
+    expect_page(PAGE, THERE);
+    shadow_open(&s, PAGE);
+    sealed[PAGE >> 12] = 0;
+    shadow_close(&s, PAGE);                             /* sealed no longer: it stays open */
+    expect_page(PAGE, THERE | WRITABLE);
+}
+END_TEST
+
+START_TEST(sealed_without_paging)
+{
+    pc.cpu.cr0 &= ~CR0_PG;
+    seal(PAGE);
+    seal(0x3000);
+    fill(PAGE + 0x1000, ACCESS_READ);
+    expect_page(PAGE, THERE);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 1], (PAGE + 0x1000) | THERE | WRITABLE);
+    ck_assert_int_eq(shadow_fill(&s, PAGE, ACCESS_WRITE), FILL_SEALED);
+    shadow_open(&s, PAGE + 5);
+    expect_page(PAGE, THERE | WRITABLE);
+    shadow_close(&s, PAGE + 5);
+    expect_page(PAGE, THERE);
+    sealed[PAGE >> 12] = 0;
+    fill(PAGE, ACCESS_WRITE);
+    expect_page(PAGE, THERE | WRITABLE);
+    ck_assert_uint_eq(maps, 1);
+    fill(0x3000, ACCESS_READ);                          /* a low page */
+    ck_assert_uint_eq(host[3], 0x3000 | THERE);
+    fill(0x4000, ACCESS_READ);
+    seal(0x4000);
+    ck_assert_uint_eq(host[4], 0x4000 | THERE);
+    seal(RAM_BYTES - PAGE_BYTES);
+    ck_assert_uint_eq(host[(RAM_BYTES >> 12) - 1], (RAM_BYTES - PAGE_BYTES) | THERE);
+}
+END_TEST
+
+START_TEST(window_that_has_moved)
+{
+    refusal = EPERM;
+    refused_below = WINDOW_MOVED;
+    fill(0x3000, ACCESS_READ);
+    fill(PAGE, ACCESS_READ);
+    seal(PAGE);
+    expect_page(PAGE + WINDOW_MOVED, THERE);
+    shadow_open(&s, PAGE);
+    expect_page(PAGE + WINDOW_MOVED, THERE | WRITABLE);
+}
+END_TEST
+
+/* Only what has been looked at may be executed where it is. */
+START_TEST(not_executable)
+{
+    s.executable = executable;
+    memset(executable + (PAGE >> 12) + 2, 1, 2);
+    fill(PAGE, ACCESS_READ);
+    expect_page(PAGE, THERE | WRITABLE | NO_EXEC);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 2], 0);       /* not like its neighbours */
+    fill(PAGE + 0x2000, ACCESS_READ);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 2], (PAGE + 0x2000) | THERE | WRITABLE);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 3], (PAGE + 0x3000) | THERE | WRITABLE);
+    ck_assert_uint_eq(host[(PAGE >> 12) + 4], 0);
+    executable[PAGE >> 12] = 1;
+    shadow_seal(&s, PAGE);
+    expect_page(PAGE, THERE);
+    fill(PAGE, ACCESS_WRITE);
+    expect_page(PAGE, THERE | WRITABLE);
+    executable[PAGE >> 12] = 0;
+    shadow_seal(&s, PAGE);
+    expect_page(PAGE, THERE | NO_EXEC);
+    shadow_open(&s, PAGE);
+    expect_page(PAGE, THERE | WRITABLE | NO_EXEC);
+}
+END_TEST
+
 static TCase *shadow_case(Suite *suite, const char *name)
 {
     TCase *t = fixture_case(suite, name);
@@ -410,5 +568,12 @@ Suite *suite_shadow(void)
     tcase_add_test(t, user_mode_cut);
     tcase_add_test(t, no_cut);
     tcase_add_test(t, supervisor_pages_below_the_cut);
+    t = shadow_case(suite, "sealed frames");
+    tcase_add_test(t, sealed_before_it_is_mapped);
+    tcase_add_test(t, sealed_while_it_is_mapped);
+    tcase_add_test(t, opened_and_closed);
+    tcase_add_test(t, sealed_without_paging);
+    tcase_add_test(t, window_that_has_moved);
+    tcase_add_test(t, not_executable);
     return suite;
 }
