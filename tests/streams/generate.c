@@ -261,6 +261,8 @@ static bool is_out(const struct look *l)
 {
     const struct insn *i = &l->insn;
 
+    if ((i->bytes[i->opcode_at] & 0xf8) == 0xd8)        /* x87 */
+        return true;
     if ((i->isa >= ISA_IN && i->isa <= ISA_OUTSD) || (i->isa >= ISA_LGDT && i->isa <= ISA_LMSW) ||
         i->branch != BRANCH_NONE)
         return true;
@@ -280,10 +282,17 @@ static bool is_out(const struct look *l)
 static bool is_other_on_qemu(const struct look *l)
 {
     const struct insn *i = &l->insn;
+    const uint8_t *opcode = i->bytes + i->opcode_at;
     bool narrow = i->opsize == 2;
 
+    if ((opcode[0] & 0xfe) == 0xf6 && (opcode[1] >> 3 & 7) == 1)
+        return true;                                    /* another TEST: #UD there */
+    if (opcode[0] == 0x0f && (opcode[1] == 0x0d || opcode[1] == 0x18) && opcode[2] >= 0xc0)
+        return true;                                    /* prefetch of a register: likewise */
     switch (l->z.mnemonic) {
     case ZYDIS_MNEMONIC_BSF: case ZYDIS_MNEMONIC_BSR: case ZYDIS_MNEMONIC_TZCNT: case ZYDIS_MNEMONIC_LZCNT: return true;
+    case ZYDIS_MNEMONIC_CMPXCHG8B: return true;         /* changes AF, there */
+    case ZYDIS_MNEMONIC_ARPL: return l->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;     /* writes always, there */
     case ZYDIS_MNEMONIC_BSWAP: case ZYDIS_MNEMONIC_SHLD: case ZYDIS_MNEMONIC_SHRD: return narrow;
     default: return i->isa == ISA_LAR || i->isa == ISA_PUSH_SEG || i->isa == ISA_MOV_FROM_DR;
     }
@@ -340,7 +349,7 @@ void add_any(void)
             continue;
         if (g.s->portable && is_other_on_qemu(&l))
             continue;
-        if (!chance(2) && !fit(bytes, &l))
+        if ((g.s->portable || !chance(2)) && !fit(bytes, &l))
             continue;
         add(bytes, l.z.length);
         if (g.s->portable && l.z.cpu_flags && l.z.cpu_flags->undefined)

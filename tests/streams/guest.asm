@@ -91,10 +91,11 @@ next:   mov     eax, cr0                        ; paging off
         mov     edi, PAGE_TAB
         mov     ecx, 64
         rep movsd
-        mov     eax, 0x40000 | 0x63             ; the rest of 4 MiB: the kernel's, present, written to
+        mov     edi, PAGE_TAB + 0x100 * 4       ; this guest itself: the kernel's, present, written to
+        mov     eax, 0x100000 | 0x63
 .page:  stosd
         add     eax, 0x1000
-        cmp     eax, 0x400000
+        cmp     eax, stack_top
         jb      .page
 
         xor     ecx, ecx                        ; gates: exceptions but 3 and 4, and the end

@@ -123,14 +123,14 @@ int main(int argc, char **argv)
     for (int k = 1; k < argc; k++)
         verbose |= !strcmp(argv[k], "--verbose");
     setvbuf(stdout, NULL, _IOLBF, 0);
+    for (int k = 1; k < argc - 1; k++)                  /* an empty table where they cannot be tried first */
+        if (!strcmp(argv[k], "--write"))
+            return write_streams(argv[k + 1], seed, why ? 0 : (unsigned)streams) ? 0 : EXIT_USAGE;
     if (why) {
         printf("skip streams: this host cannot run binary-translation: %s\n", why);
         printf("streams: 0 passed, 0 failed, 1 skipped\n");
         return 0;
     }
-    for (int k = 1; k < argc - 1; k++)
-        if (!strcmp(argv[k], "--write"))
-            return write_streams(argv[k + 1], seed, (unsigned)streams) ? 0 : EXIT_USAGE;
     for (uint64_t k = first; k < first + streams && wrong < 60; k++)
         test(seed, (unsigned)k);
     printf("seed %llu: %llu streams, %u thrown away; %llu blocks translated, %llu host instructions looked at\n",

@@ -1,6 +1,7 @@
 /* The ways to run a stream. All are held to the reference: single instructions on the real processor, at ring 3,
  * sensitive ones by the emulator; it leaves a list of the states that the guest goes through. Wherever another way
- * shows the guest's state, it must be one of that list, and none may come before one that was seen earlier. See stream.h. */
+ * shows the guest's state, it must be one of that list, and none may come before one that was seen
+ * earlier. See stream.h. */
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +14,7 @@
 #include "emulate.h"
 #include "gate.h"
 #include "hole.h"
+#include "segment.h"
 #include "status.h"
 #include "stream.h"
 #include "translate.h"
@@ -483,17 +485,22 @@ bool ways_kept_to(uint32_t from, uint32_t to)
     return true;
 }
 
-/* QEMU reads first, and takes the fault as a read's; some flags are written by then. */
-static bool writes_back(const struct insn *insn)
+/* A fault that QEMU takes another way: it reads first what is to be changed, loses flags when SETcc faults, and asks
+ * neither a segment's type nor its limit. */
+static bool faults_otherwise(const struct insn *insn)
 {
+    const struct vcpu *cpu = &m->cpu;
+    const uint8_t *opcode = insn->bytes + insn->opcode_at;
+
     for (const struct operand *op = insn->op; op < insn->op + insn->operands; op++)
-        if (op->kind == OPERAND_MEM && op->read && op->written)
+        if (op->kind == OPERAND_MEM && ((op->read && op->written) ||
+                                        !segment_allows(&cpu->seg[op->seg], operand_offset(cpu, insn, op), op->bytes,
+                                                        op->written ? ACCESS_WRITE : ACCESS_READ)))
             return true;
-    return false;
+    return opcode[0] == 0x0f && (opcode[1] & 0xf0) == 0x90;
 }
 
-/* By VECTOR_END, for which the image has no gate, or an exception that does not come of a segment's limit or type; with a stack
- * on which it can be told. */
+/* By VECTOR_END, for which the image has no gate, or an exception that QEMU takes alike; with a stack to tell of it. */
 bool ways_ends_alike(void)
 {
     const struct vcpu *cpu = &reference.cpu;
@@ -505,8 +512,9 @@ bool ways_ends_alike(void)
     switch (cpu->fault.vector) {
     case VEC_DE: case VEC_BR: return true;
     case VEC_UD: return decode_at_eip(m, &insn);
-    case VEC_PF: return decode_at_eip(m, &insn) && !writes_back(&insn);
-    case VEC_GP: case VEC_NP: case VEC_SS: return decode_at_eip(m, &insn) && insn.isa != ISA_OTHER;
+    case VEC_PF: return decode_at_eip(m, &insn) && !faults_otherwise(&insn);
+    case VEC_GP: case VEC_NP: case VEC_SS:
+        return decode_at_eip(m, &insn) && insn.isa != ISA_OTHER && !faults_otherwise(&insn);
     default: return false;
     }
 }

@@ -1,6 +1,6 @@
-/* Streams as a table for guest.asm, which runs them on QEMU and under binary-translation. Only such streams are written as
- * mean the same on both: what QEMU leaves out (segment limits, null selectors, bits 19:16 of LAR, the upper half of a pushed
- * selector, #AC) and what the manual leaves undefined is not in them. */
+/* Streams as a table for guest.asm, which runs them on QEMU and under binary-translation. Only such streams are written
+ * as mean the same on both: what QEMU leaves out (segment limits and types, null selectors, bits 19:16 of LAR, the
+ * upper half of a pushed selector, #AC) and what the manual leaves undefined is not in them. */
 #include <stdio.h>
 #include <string.h>
 
@@ -11,7 +11,10 @@
  *   number of streams; the tables' pages, HANDLERS included; data and stack; then, for each stream:
  *   bytes of this record, EIP, EFLAGS, 1 if user, CR0, eight registers, RAM_BYTES / 4096 entries of the page table,
  *   offset of the code in its pages, bytes of it, the code */
-enum { TABLES_BYTES = HANDLERS + PAGE_BYTES - GDT, MEMORY_BYTES = STACK + STACK_BYTES - DATA, PAGES = RAM_BYTES / PAGE_BYTES };
+enum {
+    TABLES_BYTES = HANDLERS + PAGE_BYTES - GDT, MEMORY_BYTES = STACK + STACK_BYTES - DATA,
+    PAGES = RAM_BYTES / PAGE_BYTES,
+};
 
 struct record {
     uint32_t bytes, eip, eflags, user, cr0, gpr[8], page[PAGES], offset, length;
@@ -48,13 +51,13 @@ bool write_streams(const char *path, uint64_t seed, unsigned number)
 
     if (!f)
         return false;
+    fwrite(&number, sizeof number, 1, f);
     for (unsigned k = 0; written < number; k++) {
         struct rng r = { k };
 
         stream_generate(&s, seed, k, true);
         image_make(&image, &s);
         if (k == 0) {
-            fwrite(&number, sizeof number, 1, f);
             fwrite(image.ram + GDT, 1, TABLES_BYTES, f);
             fwrite(image.ram + DATA, 1, MEMORY_BYTES, f);
         }

@@ -1,0 +1,17 @@
+# A sample of generated streams on a processor that is not ours: see write.c and guest.asm. Sourced by tests/run.
+
+# Every line QEMU prints, binary-translation prints: user code run directly or translated, with a cache that evicts.
+test_streams_as_on_qemu()
+{
+    KERNEL=$ROOT/build/tests/streams.elf
+    on_qemu "" "$KERNEL"
+    [ $status -eq 1 ] || fail "exit status $status on QEMU"
+    mv transcript on-qemu
+    for engine in bt bt-all bt-small; do
+        engine $engine
+        on_vmm ""
+        [ $status -eq 1 ] || fail "exit status $status under $engine"
+        cmp -s on-qemu transcript || fail "$engine: diff $PWD/on-qemu $PWD/transcript"
+    done
+    [ "$(grep -c '^[0-9A-F]\{8\} ' on-qemu)" -eq 1000 ] || fail "not 1000 streams in $PWD/on-qemu"
+}
