@@ -9,7 +9,9 @@
 static struct options options;
 static const char *colour, *shape;
 static const struct cli_option both[] = {
-    { "colour", "colour=NAME", "what it looks like", &colour }, { "shape", "shape NAME", "what form it has", &shape }, { 0 },
+    { "colour", "colour=NAME", "what it looks like", &colour },
+    { "shape", "shape NAME", "what form it has", &shape },
+    { 0 },
 };
 static const struct cli_option *own = both;
 static char said[4096];

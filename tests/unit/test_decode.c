@@ -272,8 +272,8 @@ START_TEST(sizes_and_branches)
 }
 END_TEST
 
-/* What the virtual processor has: a Pentium III with SSE2 and no more (CPUID, emulate.c). `prefixes` stand before the opcode. */
-static const struct { const char *what, *bytes; size_t n; bool known, fpu; unsigned prefixes; } known[] = {
+/* What the virtual processor has: a Pentium III with SSE2 and no more (CPUID, emulate.c). */
+static const struct { const char *what, *bytes; size_t n; bool known, fpu; unsigned opcode_at; } known[] = {
     { "mov", BYTES("\x89\xd8"), true, false, 0 },
     { "lock cmpxchg", BYTES("\xf0\x0f\xb1\x0b"), true, false, 1 },
     { "cmpxchg8b", BYTES("\x0f\xc7\x08"), true, false, 0 },
@@ -332,7 +332,7 @@ START_TEST(extensions)
 
     ck_assert_msg(insn.known == known[_i].known, "%s: %s", known[_i].what, insn.known ? "known" : "not known");
     ck_assert_msg(insn.fpu == known[_i].fpu, "%s: %s", known[_i].what, insn.fpu ? "FPU" : "no FPU");
-    ck_assert_msg(insn.opcode_at == known[_i].prefixes, "%s: opcode at %u", known[_i].what, insn.opcode_at);
+    ck_assert_msg(insn.opcode_at == known[_i].opcode_at, "%s: opcode at %u", known[_i].what, insn.opcode_at);
 }
 END_TEST
 

@@ -1,5 +1,5 @@
-/* What emit.h writes, read back: each emitter's bytes are the instruction that its comment says, and a memory operand that
- * emit_memory() writes is the one it was given. The reader is machine/decode.c, which test_decode.c tests. */
+/* What emit.h writes, read back: each emitter's bytes are the instruction that its comment says, and a memory operand
+ * that emit_memory() writes is the one it was given. The reader is machine/decode.c, which test_decode.c tests. */
 #include <stdio.h>
 #include <string.h>
 
@@ -165,8 +165,8 @@ static void same_operand(const struct operand *in, const struct operand *out, un
 {
     char what[96];
 
-    snprintf(what, sizeof what, "segment %u base %u index %u scale %u displacement 0x%x + %u", in->seg, in->base, in->index,
-             in->scale, in->value, further);
+    snprintf(what, sizeof what, "segment %u base %u index %u scale %u displacement 0x%x + %u", in->seg, in->base,
+             in->index, in->scale, in->value, further);
     ck_assert_msg(out->kind == OPERAND_MEM, "%s: kind %u", what, out->kind);
     ck_assert_msg(out->seg == in->seg, "%s: segment %u", what, out->seg);
     ck_assert_msg(out->base == in->base, "%s: base %u", what, out->base);

@@ -1,6 +1,6 @@
 /* Shadow paging, against a host that only records: machine/direct/shadow.c is compiled once more with mmap,
- * munmap and mprotect replaced by those below (the Makefile's FAKED_OBJ). What the tests look at is `host`: what the processor
- * would reach. Which translations a processor may keep: Intel SDM vol. 3A 4.10. */
+ * munmap and mprotect replaced by those below (the Makefile's FAKED_OBJ). What the tests look at is `host`: what the
+ * processor would reach. Which translations a processor may keep: Intel SDM vol. 3A 4.10. */
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -9,7 +9,8 @@
 #include "fixture.h"
 #include "status.h"
 
-enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, THERE = 1, WRITABLE = 2, NO_EXEC = 4, PAGE = 0x40000, MEMFD = 77 };
+enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, PAGE = 0x40000, MEMFD = 77 };
+enum { THERE = 1, WRITABLE = 2, NO_EXEC = 4 };
 
 static uint32_t host[1 << 20];          /* by host-linear page: offset into the memfd, THERE, WRITABLE, NO_EXEC */
 static unsigned maps, unmaps;           /* so many calls */
