@@ -149,14 +149,24 @@ static unsigned current_privilege(const struct machine *m)
     return vcpu_cpl(&m->cpu) == 3 ? ACCESS_USER : 0;
 }
 
+bool memory_aligned(struct machine *m, uint32_t gla, unsigned bytes)
+{
+    struct vcpu *cpu = &m->cpu;
+    bool checked = vcpu_cpl(cpu) == 3 && (cpu->cr0 & CR0_AM) && (cpu->eflags & FLAG_AC);
+
+    return !checked || (bytes & (bytes - 1)) || gla % bytes == 0 || vcpu_raise_error(cpu, VEC_AC, 0);
+}
+
 bool memory_read_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes)
 {
     return segment_check(&m->cpu, seg, offset, bytes, ACCESS_READ) &&
+           memory_aligned(m, m->cpu.seg[seg].base + offset, bytes) &&
            memory_load(m, m->cpu.seg[seg].base + offset, to, bytes, current_privilege(m));
 }
 
 bool memory_write_seg(struct machine *m, unsigned seg, uint32_t offset, const void *from, unsigned bytes)
 {
     return segment_check(&m->cpu, seg, offset, bytes, ACCESS_WRITE) &&
+           memory_aligned(m, m->cpu.seg[seg].base + offset, bytes) &&
            memory_store(m, m->cpu.seg[seg].base + offset, from, bytes, current_privilege(m));
 }

@@ -56,6 +56,10 @@ bool memory_peek(const struct machine *m, uint32_t gla, unsigned access, struct 
 bool memory_load(struct machine *m, uint32_t gla, void *to, unsigned bytes, unsigned access);
 bool memory_store(struct machine *m, uint32_t gla, const void *from, unsigned bytes, unsigned access);
 
+/* May `bytes` (a power of two; else the answer is yes) be accessed at `gla`? False: #AC(0), if CPL, CR0.AM and EFLAGS.AC ask
+ * for it (Intel SDM vol. 3A 6.15, interrupt 17). */
+bool memory_aligned(struct machine *m, uint32_t gla, unsigned bytes);
+
 /* Accesses by segment and offset, 1 to 8 bytes, with the checks of the segment first (Intel SDM vol. 3A
  * 5.3, 5.5). Privilege is the guest's current one. */
 bool memory_read_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes);

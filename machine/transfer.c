@@ -26,7 +26,9 @@ static void stack_move(struct stack *s, int32_t by)
 
 static bool stack_access(struct machine *m, const struct stack *s, uint32_t offset, unsigned bytes, unsigned access)
 {
-    return segment_allows(&s->ss, offset, bytes, access) || vcpu_raise_error(&m->cpu, VEC_SS, s->error);
+    if (!segment_allows(&s->ss, offset, bytes, access))
+        return vcpu_raise_error(&m->cpu, VEC_SS, s->error);
+    return s->cpl != 3 || memory_aligned(m, s->ss.base + offset, bytes);
 }
 
 bool stack_push(struct machine *m, struct stack *s, uint32_t value, unsigned bytes)
