@@ -145,7 +145,7 @@ static bool is_known(const ZydisDecodedInstruction *z)
 static bool uses_fpu(const ZydisDecodedInstruction *z)
 {
     if (z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (z->opcode & 0xf8) == 0xd8)        /* FCOMI too, of the Pentium Pro */
-        return true;
+        return z->meta.isa_set != ZYDIS_ISA_SET_SSE3X87;
     switch (z->meta.isa_set) {
     case ZYDIS_ISA_SET_X87: case ZYDIS_ISA_SET_FCMOV: case ZYDIS_ISA_SET_FXSAVE: case ZYDIS_ISA_SET_PENTIUMMMX:
     case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: case ZYDIS_ISA_SET_SSEMXCSR: return true;
