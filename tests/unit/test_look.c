@@ -1,5 +1,5 @@
-/* Which pages of user code may run directly (look.c): those without an instruction that ring 3 gets wrong with no trap to
- * tell. The code cache is a stand-in: test_patch.c. */
+/* Which pages of user code may run directly (look.c): those without an instruction that ring 3 gets wrong with no trap
+ * to tell. The code cache is a stand-in: test_patch.c. */
 #include "../../binary-translation/look.h"
 
 #include <string.h>

@@ -1,5 +1,5 @@
-/* Which bytes of a page sweep.c takes for instructions: after the byte that is known to run, before it, over padding and
- * over bytes that are none. */
+/* Which bytes of a page sweep.c takes for instructions: after the byte that is known to run, before it, over padding
+ * and over bytes that are none. */
 #include <string.h>
 
 #include "../../binary-translation/sweep.h"
