@@ -191,7 +191,7 @@ compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/benc
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
-BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit look patch sweep)
+BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
 FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART)
