@@ -339,8 +339,9 @@ static enum direct_exit store(struct translator *t, bool *again)
         uint32_t offset = op->kind == OPERAND_MEM ? operand_offset(cpu, insn, op) : 0;
 
         if (op->kind != OPERAND_MEM || !op->written || (insn->rep && cpu->gpr[ECX] == 0) ||
-            !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE))
-            continue;
+            !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE) ||
+            !memory_aligned(t->m, cpu->seg[op->seg].base + offset, op->bytes))
+            continue;                                   /* it faults by itself */
         t->direct->fault = cpu->seg[op->seg].base + offset;
         if (shadow_fill(&t->direct->shadow, t->direct->fault, access) == FILL_SEALED)
             translator_write(t);

@@ -50,6 +50,14 @@ static enum direct_exit software_interrupt(struct direct *d, uint8_t opcode)
 
 /* ---- #GP and #SS without a sensitive instruction -------------------------------------------------- */
 
+/* The page tables' word, without a mark in them: the access itself is still to come. */
+static bool page_allowed(struct direct *d, uint32_t gla, unsigned access)
+{
+    struct translation t;
+
+    return memory_peek(d->m, gla, access | user(d), &t) || memory_walk(d->m, gla, access | user(d), &t);
+}
+
 /* One access of an instruction that faulted: would the guest's segment and page tables allow it?
  * *explained: yes, but we had truncated the limit, which is mended now. */
 static bool access_allowed(struct direct *d, const struct operand *op, uint32_t offset, unsigned access,
@@ -58,10 +66,9 @@ static bool access_allowed(struct direct *d, const struct operand *op, uint32_t 
     struct machine *m = d->m;
     struct vcpu *cpu = &m->cpu;
     uint32_t first = cpu->seg[op->seg].base + offset, last = first + op->bytes - 1;
-    struct translation t;
 
-    if (!segment_check(cpu, op->seg, offset, op->bytes, access) || !memory_walk(m, first, access | user(d), &t) ||
-        (((first ^ last) & PAGE_MASK) && !memory_walk(m, last & PAGE_MASK, access | user(d), &t)))
+    if (!segment_check(cpu, op->seg, offset, op->bytes, access) || !page_allowed(d, first, access) ||
+        (((first ^ last) & PAGE_MASK) && !page_allowed(d, last & PAGE_MASK, access)))
         return false;
     if (user(d) && (last >= d->shadow.cut || first >= d->shadow.cut) && !d->shadow.cut_given_up) {
         shadow_give_up_cut(&d->shadow);
