@@ -327,23 +327,24 @@ static enum direct_exit changed(struct translator *t, struct exit *x, bool *agai
     return count(t, COUNT_CHANGED, DIRECT_INTERRUPTED);
 }
 
-/* What its fault would have led to, without it: the pages that the instruction writes to are opened if they are sealed. */
+/* What its fault would have led to, without it: the pages that the instruction writes to are opened if they are sealed.
+ * Where the write would be a page's first, or not be allowed, it is left to fault: nobody but the processor knows when. */
 static enum direct_exit store(struct translator *t, bool *again)
 {
     const struct insn *insn = t->direct->insn;
     struct vcpu *cpu = &t->m->cpu;
     unsigned access = ACCESS_WRITE | (vcpu_cpl(cpu) == 3 ? ACCESS_USER : 0);
+    struct translation tr;
 
     for (int i = 0; i < insn->operands; i++) {
         const struct operand *op = &insn->op[i];
         uint32_t offset = op->kind == OPERAND_MEM ? operand_offset(cpu, insn, op) : 0;
 
-        if (op->kind != OPERAND_MEM || !op->written || (insn->rep && cpu->gpr[ECX] == 0) ||
-            !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE) ||
-            !memory_aligned(t->m, cpu->seg[op->seg].base + offset, op->bytes))
-            continue;                                   /* it faults by itself */
+        if (op->kind != OPERAND_MEM || !op->written || !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE))
+            continue;
         t->direct->fault = cpu->seg[op->seg].base + offset;
-        if (shadow_fill(&t->direct->shadow, t->direct->fault, access) == FILL_SEALED)
+        if (memory_peek(t->m, t->direct->fault, access, &tr) && tr.gpa < t->m->mem.bytes && (tr.flags & PTE_D) &&
+            t->m->mem.sealed[tr.gpa >> 12])
             translator_write(t);
     }
     *again = t->alone = true;
