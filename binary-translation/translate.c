@@ -456,7 +456,6 @@ static void emit_one_turn(struct unit *u, const struct item *item)
     if (compares)
         over[n++] = emit_jcc_short(e, until_equal ? JCC_Z : JCC_NZ);
     over[n++] = emit_jcxz(e, insn->addrsize);
-    unit_point(u, item->eip, 0, 0);
     unit_leave(u, EXIT_BRANCH, NULL, item->eip);
     while (n-- > 0)
         over[n][-1] = (uint8_t)(e->at - over[n]);
@@ -640,7 +639,7 @@ static bool repeats(const struct vcpu *cpu, int turn)
     return register_read(cpu, ECX, abs(turn) & TURN_COUNTS_CX ? 2 : 4) != 0 && (abs(turn) & TURN_ALWAYS || equal == (turn > 0));
 }
 
-void translate_back(struct cache *c, const struct block *b, uint32_t host, bool *forward)
+struct back translate_back(struct cache *c, const struct block *b, uint32_t host)
 {
     struct vcpu *cpu = &c->m->cpu;
     const struct slots *slots = &HOLE->slots;
@@ -661,5 +660,5 @@ void translate_back(struct cache *c, const struct block *b, uint32_t host, bool 
         cpu->eip += abs(p->esp) & TURN_LENGTH;
     if (p->state & POINT_STI)
         cpu->shadow = SHADOW_STI;
-    *forward = p->state & POINT_FORWARD;
+    return (struct back){ p->state & POINT_FORWARD, p->state & POINT_REPEAT };
 }

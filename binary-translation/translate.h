@@ -18,8 +18,12 @@ bool translate_has_room(const struct cache *c);
  * where it is. The block is in no table. NULL: no room, or the code is not there. */
 struct block *translate_stretch(struct cache *c, int context, uint32_t eip, unsigned bytes);
 
-/* Where in its sequence was the guest when it stopped at `host`, an address in `b`? Sets registers and EIP of m->cpu
- * to the guest's; *forward: the instruction at EIP must be emulated before anything else, its flags are lost. */
-void translate_back(struct cache *c, const struct block *b, uint32_t host, bool *forward);
+/* Where in its sequence was the guest when it stopped at `host`, an address in `b`? Sets registers and EIP of m->cpu to the
+ * guest's. */
+struct back {
+    bool forward;               /* the instruction at EIP must be emulated before anything else: its flags are lost */
+    bool turned;                /* a turn of the repeated string instruction at EIP, or before it, has just ended */
+};
+struct back translate_back(struct cache *c, const struct block *b, uint32_t host);
 
 #endif

@@ -411,16 +411,21 @@ static enum direct_exit take_signal(struct translator *t, int context, bool *aga
     const struct block *b = cache_block_at(c, host);
     struct exit *x = cache_exit_at(c, host);
     enum interrupt_shadow shadow = cpu->shadow;
-    bool forward;
+    struct back back;
 
     if (b) {
         direct_select(t->direct);                       /* segments may have changed meanwhile */
         cpu->shadow = SHADOW_NONE;
-        translate_back(c, b, host, &forward);
+        back = translate_back(c, b, host);
         if (t->patches && (direct_world.trap != VEC_PF || direct_world.cr2 >= WINDOW_END))
             uncover(t);
-        if (forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
+        if (back.forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");
+        if (c->context[context].step && direct_world.signal == SIGALRM &&
+            (back.turned || cpu->eip != t->direct->entry_eip)) {
+            direct_world.kick = true;                   /* first what the step's end asks for */
+            return count(t, (enum translator_count)COUNT_STEP, stepped(t));
+        }
         memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
         if (cpu->shadow == SHADOW_STI)
             t->direct->entry_eip = cpu->eip;            /* it began here: direct_classify() keeps it */

@@ -399,15 +399,16 @@ static void clean_pushed_flags(void)
 static void look_at_state(const struct block *b)
 {
     struct vcpu *cpu = &m->cpu, saved = *cpu;
-    bool aligned = vcpu_cpl(cpu) == 3 && (cpu->cr0 & CR0_AM), forward;
+    bool aligned = vcpu_cpl(cpu) == 3 && (cpu->cr0 & CR0_AM);
+    struct back back;
     uint32_t ours = FLAGS_NOT_HARDWARE | FLAG_TF | (aligned ? 0 : FLAG_AC);
     struct insn insn;
     char where[80];
 
     snprintf(where, sizeof where, "at host %08x of block %08x (+%u)", cpu->eip, b->eip, cpu->eip - b->landing);
     cpu->eflags = (cpu->eflags & ours) | (direct_world.eflags & ~ours) | FLAG_ONE;
-    translate_back(&translator.cache, b, cpu->eip, &forward);
-    if (forward && (!decode_at_eip(m, &insn) || !emulate(m, &insn)))
+    back = translate_back(&translator.cache, b, cpu->eip);
+    if (back.forward && (!decode_at_eip(m, &insn) || !emulate(m, &insn)))
         fail("%s: the instruction cannot be ended", where);
     else
         follow(where);
