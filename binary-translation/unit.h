@@ -48,4 +48,15 @@ struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *i
 /* Jump to a new exit. */
 void unit_leave(struct unit *u, enum exit_kind kind, const struct item *item, uint32_t eip);
 
+/* The point just noted is where a guest instruction's host code begins. */
+void unit_begins(struct unit *u);
+
+/* Does it access memory through CS, FS or GS, so that the monitor's GS must step aside? */
+bool unit_borrows_gs(const struct insn *insn);
+
+/* In generate.c: host code for one instruction; for the whole block, with a landing in front if indirect branches are to
+ * reach it. */
+void unit_emit_item(struct unit *u, const struct item *item);
+void unit_emit_block(struct unit *u, bool landing);
+
 #endif
