@@ -29,7 +29,8 @@ static bool reserve(struct cache *c)
     c->sensitive = calloc(c->m->mem.bytes >> 12, 1);
     c->frame_pages = malloc((c->m->mem.bytes >> 12) * sizeof *c->frame_pages);
     c->m->mem.sealed = calloc(c->m->mem.bytes >> 12, 1);
-    return c->block && c->exit && c->point && c->insn && c->page && c->frame_pages && c->frame_writes && c->clean && c->sensitive && c->m->mem.sealed;
+    return c->block && c->exit && c->point && c->insn && c->page && c->frame_pages && c->frame_writes && c->clean &&
+           c->sensitive && c->m->mem.sealed;
 }
 
 const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow, uint32_t bytes)
