@@ -143,8 +143,8 @@ bool cache_is_checked(const struct cache *c, uint32_t gla);
 /* The frame has something for `why` now: no mapping of it stays writable. */
 void cache_seal(struct cache *c, uint32_t frame, unsigned why);
 
-/* The instruction at `eip` has faulted, because the page that it writes to is sealed. Once it has done so FAULTS_MAX times its
- * blocks are forgotten, to be translated again: cache_keeps_faulting() is then true. */
+/* The instruction at `eip` has faulted, because the page that it writes to is sealed. Once it has done so FAULTS_MAX times
+ * its blocks are forgotten, to be translated again: cache_keeps_faulting() is then true. */
 void cache_faulted(struct cache *c, uint32_t eip);
 bool cache_keeps_faulting(const struct cache *c, uint32_t eip);
 

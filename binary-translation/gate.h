@@ -13,8 +13,8 @@
 
 struct emitter;
 
-/* slots.exit, if it is not the number of an exit: an indirect branch found nothing in the jump table; the instruction has been
- * carried out already. */
+/* slots.exit, if it is not the number of an exit: an indirect branch found nothing in the jump table; the instruction has
+ * been carried out already. */
 enum { EXIT_MISS = -1, EXIT_SERVED = -2 };
 
 /* Write the gate into its page, of which `page` is the writable mapping. */

@@ -59,7 +59,8 @@ static unsigned stretch(const struct sweep *s, unsigned at, unsigned *begin)
     while (end - *begin < JMP_BYTES && !s->target[*begin]) {
         unsigned before = 1;
 
-        while (before < INSN_MAX && before <= *begin && !(s->code[*begin - before] && s->insn[*begin - before].length == before))
+        while (before < INSN_MAX && before <= *begin &&
+               !(s->code[*begin - before] && s->insn[*begin - before].length == before))
             before++;
         if (before > *begin || before == INSN_MAX || leaves(&s->insn[*begin - before]) ||
             s->bytes[*begin - before] == OPCODE_NOP)
@@ -110,7 +111,8 @@ static unsigned patch_one(struct patches *p, struct sweep *s, unsigned at, uint3
     if (!length)
         begin = at;
     *patch = (struct patch){
-        .eip = page + begin, .gpa = frame + begin, .length = (uint8_t)(length ? length : s->insn[at].length), .insn = s->insn[at],
+        .eip = page + begin, .gpa = frame + begin, .insn = s->insn[at],
+        .length = (uint8_t)(length ? length : s->insn[at].length),
     };
     memcpy(patch->original, s->bytes + begin, patch->length);
     p->count++;

@@ -1,5 +1,5 @@
-/* What translator.c shares with the files beside it: exits.c (what an exit means), service.c (what needs no exit), written.c
- * (code that changes), in-place.c (the patch strategy). Everybody else needs translator.h alone. */
+/* What translator.c shares with the files beside it: exits.c (what an exit means), service.c (what needs no exit),
+ * written.c (code that changes), in-place.c (the patch strategy). Everybody else needs translator.h alone. */
 #ifndef RUN_H
 #define RUN_H
 
@@ -33,7 +33,8 @@ bool run_serve(void);
 void run_check_known(struct translator *t);
 void run_learn_descriptor(struct translator *t, unsigned seg);
 
-/* written.c: an instruction that was translated into a call because it kept faulting; the end of translator_write()'s leave. */
+/* written.c: an instruction that was translated into a call because it kept faulting; the end of what translator_write()
+ * allows. */
 enum direct_exit run_store(struct translator *t, bool *again);
 void run_close_pages(struct translator *t);
 

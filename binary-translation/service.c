@@ -1,5 +1,5 @@
-/* What spares the kernel's code the way to the loop: port accesses served at the gate, and descriptors that are known, so that
- * the cache itself can load them (sequences.c). */
+/* What spares the kernel's code the way to the loop: port accesses served at the gate, and descriptors that are known, so
+ * that the cache itself can load them (sequences.c). */
 #include "emulate.h"
 #include "gate.h"
 #include "machine.h"

@@ -1,11 +1,11 @@
 /* The translator. A block of guest code goes through four passes:
  *
- *   decode   fetch and decode instructions up to a jump, call or return, an instruction for the monitor, the end of the page
- *            or BLOCK_INSTRUCTIONS. Only the first one may raise an exception: the others wait for their turn.
+ *   decode   fetch and decode instructions up to a jump, call or return, an instruction for the monitor, the end of the
+ *            page or BLOCK_INSTRUCTIONS. Only the first one may raise an exception: the others wait for their turn.
  *   plan     choose for each what is emitted: a copy, a copy through the monitor's segment register, a sequence
  *            (sequences.c), or the end of the block.
- *   emit     (generate.c) write host code. All eight registers and the flags are the guest's throughout, at the guest's own addresses;
- *            only CS and GS are ours. A point is noted wherever the way back to the guest's state changes.
+ *   emit     (generate.c) write host code. All eight registers and the flags are the guest's throughout, at the guest's own
+ *            addresses; only CS and GS are ours. A point is noted wherever the way back to the guest's state changes.
  *   link     later, when an exit is taken for the first time: cache_link() patches its branch.
  *
  * A direct branch, before and after it is linked, and an indirect one with the target's landing:
@@ -280,7 +280,8 @@ static bool repeats(const struct vcpu *cpu, int turn)
 {
     bool equal = cpu->eflags & FLAG_ZF;
 
-    return register_read(cpu, ECX, abs(turn) & TURN_COUNTS_CX ? 2 : 4) != 0 && (abs(turn) & TURN_ALWAYS || equal == (turn > 0));
+    return register_read(cpu, ECX, abs(turn) & TURN_COUNTS_CX ? 2 : 4) != 0 &&
+           (abs(turn) & TURN_ALWAYS || equal == (turn > 0));
 }
 
 struct back translate_back(struct cache *c, const struct block *b, uint32_t host)

@@ -7,8 +7,8 @@
 
 enum { BLOCK_INSTRUCTIONS = 24, BLOCK_HOST_BYTES = 6144 };
 
-/* Translate the block at the guest's CS:EIP for `context`, which must be the present one. `landing`: indirect branches are to
- * reach it. NULL: its first instruction cannot be fetched or decoded; the exception is in m->cpu.fault. May flush. */
+/* Translate the block at the guest's CS:EIP for `context`, which must be the present one. `landing`: indirect branches are
+ * to reach it. NULL: its first instruction cannot be fetched or decoded; the exception is in m->cpu.fault. May flush. */
 struct block *translate(struct cache *c, int context, bool landing);
 
 /* Is there room for one more block, whatever it holds? */

@@ -200,7 +200,9 @@ enum direct_exit run_once(struct translator *t, bool *again)
     }
     run_take_flags(t);
     t->want_fpu = false;
-    return direct_world.signal ? run_take_signal(t, context, again) : run_take_exit(t, (int)HOLE->slots.exit, context, again);
+    if (direct_world.signal)
+        return run_take_signal(t, context, again);
+    return run_take_exit(t, (int)HOLE->slots.exit, context, again);
 }
 
 /* One turn, and what is the translator's own business of what comes of it. */

@@ -256,8 +256,9 @@ static enum fill stop(struct shadow *s, int status, const char *format, uint32_t
 static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, bool writable)
 {
     void *at = (void *)(uintptr_t)(gla + s->window);
+    int flags = MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE);
 
-    if (mmap(at, bytes, rights(s, gpa, writable), MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE), s->memfd, gpa) == at)
+    if (mmap(at, bytes, rights(s, gpa, writable), flags, s->memfd, gpa) == at)
         return true;
     if (s->window == 0 && gla < WINDOW_MOVED && (errno == EPERM || errno == EACCES)) {
         shadow_flush_all(s);

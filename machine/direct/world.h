@@ -25,7 +25,7 @@ struct world {
     uint8_t dispatch;           /* Linux's syscall user dispatch looks here: 1 while the guest runs */
     uint8_t fsgsbase;           /* WRFSBASE works; else a system call restores the thread pointer */
     uint8_t fpu;                /* in: load the guest's FPU state; out: it was loaded, and vcpu->fpu is current again */
-    uint8_t translated;         /* in: what runs is a translator's output: FS stays the host's, no code of ours looks at it */
+    uint8_t translated;         /* in: what runs is a translator's output: FS stays the host's, nobody looks at it */
 };
 extern struct world direct_world __attribute__((visibility("hidden")));
 
