@@ -144,8 +144,9 @@ static const struct { const char *what, *code; size_t n; unsigned at, length; } 
     { "cli; mov; je: branches do not join", BYTES("\xfa\x89\xd8\x74\x00\xc3"), 0, 0 },
     { "cli; nop: padding does not join", BYTES("\xfa\x90\x90\x90\x90\x90\xc3"), 0, 0 },
     { "nop; cli; ret: nor before", BYTES("\x90\x90\x90\x90\x90\xfa\xc3"), 5, 0 },
-    { "jmp; cli; ret: what is before a jump does not lead here", BYTES("\x89\xd8\x89\xd8\xeb\x00\xfa\xc3"), 6, 0 },
-    { "cli; ud2: not known, does not join", BYTES("\xfa\x0f\x0b\x89\xd8\x89\xd8\xc3"), 0, 0 },
+    { "ret 4; cli; ret: what is before a return does not lead here", BYTES("\x89\xd8\xc2\x04\x00\xfa\xc3"), 5, 0 },
+    { "cli; popcnt: not known, does not join", BYTES("\xfa\xf3\x0f\xb8\xc1\x89\xd8\xc3"), 0, 0 },
+    { "cli; ud2; mov; mov: what follows is another's", BYTES("\xfa\x0f\x0b\x89\xd8\x89\xd8\xc3"), 0, 0 },
     { "iret; mov; mov: what follows is another's", BYTES("\xcf\x89\xd8\x89\xd8\xc3"), 0, 0 },
     { "cli, a loop's begin: the branch leads to the stretch's", BYTES("\xfa\x89\xd8\x89\xd8\x75\xf9\xc3"), 0, 5 },
     { "a branch leads to the mov after cli", BYTES("\xfa\x89\xd8\x89\xd8\x75\xfa\xc3"), 0, 0 },
@@ -260,7 +261,7 @@ END_TEST
 /* To go on within a stretch is to go on in its block, where the guest's state is its own. */
 START_TEST(entries)
 {
-    patch_page(BYTES("\xfa\xa1\x00\x00\x02\x00\x40\xc3\xfb\xc3"));
+    patch_page(BYTES("\xfa\xa1\x00\x00\x02\x00\x40\xc3\xe6\x20\xc3"));         /* ... out 0x20, al */
     block[0].points = 2, block[0].points_count = 3;
     point[2] = (struct point){ .host = 4, .eip = CODE_AT };
     point[3] = (struct point){ .host = 9, .eip = CODE_AT + 1, .state = POINT_EAX };
@@ -271,7 +272,8 @@ START_TEST(entries)
     ck_assert_uint_eq(patch_entry(&p, CODE_AT + 6), CODE_AT + 6);
     point[4].esp = 4;
     ck_assert_uint_eq(patch_entry(&p, CODE_AT + 1), CODE_AT + 1);
-    ck_assert_uint_eq(patch_entry(&p, CODE_AT + 8), CODE_AT + 8);       /* INT3 */
+    ck_assert(patch_at(&p, CODE_AT + 9)->trap);
+    ck_assert_uint_eq(patch_entry(&p, CODE_AT + 9), CODE_AT + 9);
 }
 END_TEST
 
