@@ -451,6 +451,7 @@ START_TEST(sealed_while_it_is_mapped)
     expect_page(alias, THERE);
     flush_page(PAGE, 0);
     seal(PAGE);                                         /* fake_mprotect() would see what is unmapped */
+    seal(0);                                            /* not the frame of what is unmapped */
     expect_page(alias, THERE);
 }
 END_TEST
