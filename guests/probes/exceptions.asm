@@ -79,6 +79,49 @@ probe "ud-user", UD | UAT
 .at:
     ud2
 
+; ---- the FPU: Intel SDM vol. 3A 13.1, 6.15 (#NM) ------------------------------------------------------------
+%macro task_switched 1                      ; CR0.TS
+    mov ecx, cr0
+    and ecx, ~8
+    or ecx, %1 << 3
+    mov cr0, ecx
+%endmacro
+
+probe "nm-ts", VEC(7) | AT                  ; the processor is another task's: x87 instructions say so
+    task_switched 1
+.at:
+    fld1
+
+probe "nm-clts", 7
+    task_switched 1
+    clts
+    fninit
+    mov dword [scratch], 7
+    fild dword [scratch]
+    fistp dword [scratch + 4]
+    mov eax, [scratch + 4]
+
+probe "fpu-kept", 7                         ; x87 registers outlive whatever traps
+    fninit
+    mov dword [scratch], 7
+    fild dword [scratch]
+    in al, 0x21
+    mov ecx, cr3
+    mov cr3, ecx
+    fistp dword [scratch + 4]
+    mov eax, [scratch + 4]
+
+probe "sse-kept", 0x1234
+    mov ecx, cr4
+    or ecx, 0x200                           ; OSFXSR
+    mov cr4, ecx
+    mov eax, 0x1234
+    movd xmm3, eax
+    in al, 0x21
+    movd eax, xmm3
+    and ecx, ~0x200
+    mov cr4, ecx
+
 probe "gp-instruction-too-long", GP | AT    ; sixteen bytes
 .at:
     times 15 db 0x66
