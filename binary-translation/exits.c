@@ -94,17 +94,31 @@ static enum direct_exit near_branch(struct translator *t, bool *again)
     return run_count(t, COUNT_NEAR, *again ? DIRECT_INTERRUPTED : stepped(t));
 }
 
-/* #NM, or let the guest's state into the FPU (Intel SDM vol. 3A table 2-2, AMD APM vol. 2 table 8-6). */
+/* Intel SDM vol. 3A table 2-2, and 13.1.1: what x87, WAIT, MMX and SSE instructions ask of CR0 and CR4. */
+static bool fpu_allowed(struct vcpu *cpu, enum fpu use)
+{
+    bool switched = cpu->cr0 & CR0_TS, emulated = cpu->cr0 & CR0_EM;
+
+    if ((use == FPU_SSE && !(cpu->cr4 & CR4_OSFXSR)) || (use >= FPU_MMX && emulated))
+        return vcpu_raise(cpu, VEC_UD);
+    if (use == FPU_WAIT ? switched && (cpu->cr0 & CR0_MP) : switched || emulated)
+        return vcpu_raise(cpu, VEC_NM);
+    return true;
+}
+
+/* The guest's state goes into the FPU, until the next exit. */
 static enum direct_exit want_fpu(struct translator *t, bool *again)
 {
     struct vcpu *cpu = &t->m->cpu;
 
     run_count(t, COUNT_FPU, DIRECT_INTERRUPTED);
-    if (cpu->cr0 & (CR0_TS | CR0_EM)) {
-        vcpu_raise(cpu, VEC_NM);
+    if (!fpu_allowed(cpu, (enum fpu)t->direct->insn->fpu))
         return DIRECT_EXCEPTION;
-    }
-    *again = t->want_fpu = true;
+    *again = true;
+    if (cpu->cr0 & CR0_TS)
+        cpu->eip += t->direct->insn->length;            /* WAIT, and nothing is to be waited for */
+    else
+        t->want_fpu = true;
     return DIRECT_INTERRUPTED;
 }
 

@@ -68,7 +68,7 @@ static void emit_guard(struct unit *u, const struct item *item)
 
     emit_store(e, ADDRESS(HOLE->slots.ecx), ECX);
     unit_point(u, item->eip, POINT_ECX, 0);
-    emit_load(e, ECX, ADDRESS(HOLE->slots.fpu_absent));
+    emit_load(e, ECX, item->insn.fpu == FPU_SSE ? ADDRESS(HOLE->slots.sse_absent) : ADDRESS(HOLE->slots.fpu_absent));
     emit_jecxz(e, 5);
     unit_leave(u, EXIT_FPU, item, item->eip);
     emit_load(e, ECX, ADDRESS(HOLE->slots.ecx));

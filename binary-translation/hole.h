@@ -31,7 +31,7 @@ struct slots {
     uint32_t exit;                      /* number of the exit through which the cache was left */
     uint32_t interrupt;                 /* not 0: an interrupt waits, so STI must leave the cache */
     uint32_t popf_slow;                 /* POPF must leave the cache if one of these bits is set in its image */
-    uint32_t fpu_absent;                /* not 0: the processor does not hold the guest's FPU state */
+    uint32_t fpu_absent, sse_absent;    /* not 0: the processor does not hold the guest's state, or SSE is switched off */
     uint16_t selector[SLOT_SELECTORS];  /* the processor's selectors for the guest's segments; [6]: the monitor's data */
 };
 

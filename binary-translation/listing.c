@@ -93,7 +93,7 @@ static void read_left(struct listing *l)
 static const struct { size_t offset, bytes, each; const char *name; } places[] = {
     CPU(eflags), CPU(cr0), CPU(cr2), CPU(cr3), CPU(cr4), CPU(gdtr), CPU(idtr), CPU(ldtr), CPU(tr),
     CPU(seg[ES]), CPU(seg[CS]), CPU(seg[SS]), CPU(seg[DS]), CPU(seg[FS]), CPU(seg[GS]),
-    SLOT(eax), SLOT(ecx), SLOT(edx), SLOT(target), SLOT(exit), SLOT(interrupt), SLOT(popf_slow), SLOT(fpu_absent),
+    SLOT(eax), SLOT(ecx), SLOT(edx), SLOT(target), SLOT(exit), SLOT(interrupt), SLOT(popf_slow), SLOT(fpu_absent), SLOT(sse_absent),
     { offsetof(struct hole, slots.selector), sizeof HOLE->slots.selector, sizeof *HOLE->slots.selector,
       "slots.selector" },
     { offsetof(struct hole, table), sizeof HOLE->table, sizeof *HOLE->table, "table" },

@@ -58,7 +58,7 @@ struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *i
 
     *x = (struct exit){ .kind = (uint8_t)kind, .block = (int)(u->block - c->block), .eip = eip, .to = NONE, .insn = NONE };
     x->port = kind == EXIT_CALL && !u->context->step && (item->insn.isa == ISA_IN || item->insn.isa == ISA_OUT);
-    if (kind == EXIT_CALL || kind == EXIT_NEAR || kind == EXIT_STORE) {
+    if (kind == EXIT_CALL || kind == EXIT_NEAR || kind == EXIT_STORE || kind == EXIT_FPU) {
         x->insn = c->insns;
         c->insn[c->insns++] = item->insn;
     }
@@ -154,13 +154,15 @@ static bool decode_block(struct unit *u)
 static void plan(struct unit *u)
 {
     struct item *last = &u->item[u->count - 1];
-    bool guarded = false;
+    unsigned guarded = 0;
 
     if (last->insn.isa == ISA_STI)
         last->kind = KIND_CALL;
     for (unsigned i = 0; i < u->count; i++) {
-        u->item[i].guard = u->item[i].insn.fpu && !guarded;
-        guarded |= u->item[i].insn.fpu;
+        unsigned use = 1u << (u->item[i].insn.fpu == FPU_SSE);
+
+        u->item[i].guard = u->item[i].insn.fpu && !(guarded & use);
+        guarded |= u->item[i].guard ? use : 0;
     }
 }
 

@@ -123,6 +123,7 @@ void run_load_slots(struct translator *t)
     slots->interrupt = waits;
     slots->popf_slow = cpu->eflags & (FLAG_AC | FLAG_ID | FLAG_NT) ? ~0u : ~allowed;
     slots->fpu_absent = !t->want_fpu;
+    slots->sse_absent = !t->want_fpu || !(cpu->cr4 & CR4_OSFXSR);
 }
 
 void run_load_world(struct translator *t, uint32_t host)

@@ -24,7 +24,7 @@ struct item {
     struct insn insn;
     uint32_t eip;
     enum kind kind;
-    bool guard;                 /* the first to use the FPU: is the guest's state in it? */
+    bool guard;                 /* the first to use the FPU, or SSE: is the guest's state in it? */
 };
 
 struct unit {

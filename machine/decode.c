@@ -142,14 +142,25 @@ static bool is_known(const ZydisDecodedInstruction *z)
     }
 }
 
-static bool uses_fpu(const ZydisDecodedInstruction *z)
+static bool is_general_sse(const ZydisDecodedInstruction *z)
 {
-    if (z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (z->opcode & 0xf8) == 0xd8)        /* FCOMI too, of the Pentium Pro */
-        return z->meta.isa_set != ZYDIS_ISA_SET_SSE3X87;
+    return z->mnemonic == ZYDIS_MNEMONIC_LFENCE || z->mnemonic == ZYDIS_MNEMONIC_MFENCE ||
+           z->mnemonic == ZYDIS_MNEMONIC_SFENCE || z->mnemonic == ZYDIS_MNEMONIC_MOVNTI;
+}
+
+/* FCOMI is of the Pentium Pro, FISTTP of SSE3. */
+static enum fpu uses_fpu(const ZydisDecodedInstruction *z)
+{
+    if (is_general_sse(z))
+        return FPU_NONE;
+    if (z->opcode_map == ZYDIS_OPCODE_MAP_DEFAULT && (z->opcode & 0xf8) == 0xd8)
+        return z->mnemonic == ZYDIS_MNEMONIC_FISTTP ? FPU_NONE : FPU_X87;
     switch (z->meta.isa_set) {
-    case ZYDIS_ISA_SET_X87: case ZYDIS_ISA_SET_FCMOV: case ZYDIS_ISA_SET_FXSAVE: case ZYDIS_ISA_SET_PENTIUMMMX:
-    case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: case ZYDIS_ISA_SET_SSEMXCSR: return true;
-    default: return false;
+    case ZYDIS_ISA_SET_X87: return z->mnemonic == ZYDIS_MNEMONIC_FWAIT ? FPU_WAIT : FPU_X87;
+    case ZYDIS_ISA_SET_FXSAVE: return FPU_X87;
+    case ZYDIS_ISA_SET_PENTIUMMMX: return FPU_MMX;
+    case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: case ZYDIS_ISA_SET_SSEMXCSR: return FPU_SSE;
+    default: return FPU_NONE;
     }
 }
 
@@ -172,7 +183,7 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
         .length = z.length, .wide = wide, .addrsize = z.address_width / 8, .branch = near_branch(&z),
         .opsize = z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? (wide ? 2 : 4) : (wide ? 4 : 2),
         .rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE),
-        .fpu = uses_fpu(&z), .known = is_known(&z) || uses_fpu(&z), .opcode_at = z.raw.prefix_count,
+        .fpu = uses_fpu(&z), .known = is_known(&z) || is_general_sse(&z) || uses_fpu(&z) != FPU_NONE, .opcode_at = z.raw.prefix_count,
     };
     memcpy(out->bytes, bytes, z.length);
     for (int k = 0; k < z.operand_count && out->operands < INSN_OPERANDS; k++)

@@ -43,6 +43,8 @@ struct operand {
 
 enum branch { BRANCH_NONE, BRANCH_SHORT_OR_NEAR, BRANCH_RETURN, BRANCH_CALL };
 
+enum fpu { FPU_NONE, FPU_X87, FPU_WAIT, FPU_MMX, FPU_SSE };
+
 struct insn {
     enum isa isa;
     uint8_t length;
@@ -50,7 +52,7 @@ struct insn {
     bool wide;                  /* decoded as 32-bit code */
     bool rep;
     bool known;                 /* the virtual processor has it: no extension that its CPUID does not show */
-    bool fpu;                   /* uses x87, MMX or SSE state */
+    uint8_t fpu;                /* enum fpu: which state beside the general registers' it uses */
     uint8_t opcode_at;          /* so many prefixes stand before the opcode */
     uint8_t branch;             /* near transfers only */
     uint8_t operands;           /* explicit ones first, then implicit memory; others are left out */

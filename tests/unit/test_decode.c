@@ -336,7 +336,7 @@ START_TEST(extensions)
     struct insn insn = decoded(known[_i].bytes, known[_i].n, true);
 
     ck_assert_msg(insn.known == known[_i].known, "%s: %s", known[_i].what, insn.known ? "known" : "not known");
-    ck_assert_msg(insn.fpu == known[_i].fpu, "%s: %s", known[_i].what, insn.fpu ? "FPU" : "no FPU");
+    ck_assert_msg((insn.fpu != FPU_NONE) == known[_i].fpu, "%s: %s", known[_i].what, insn.fpu ? "FPU" : "no FPU");
     ck_assert_msg(insn.opcode_at == known[_i].opcode_at, "%s: opcode at %u", known[_i].what, insn.opcode_at);
 }
 END_TEST
