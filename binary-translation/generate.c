@@ -81,10 +81,18 @@ static bool is_segment_prefix(uint8_t byte)
            byte == PREFIX_GS;
 }
 
+/* Of SSE instructions, MOVNTI and the fences among them, 0x66 does not change the size: it is part of the opcode. */
+static bool opsize_is_opcode(const struct insn *insn)
+{
+    const uint8_t *opcode = insn->bytes + insn->opcode_at;
+
+    return opcode[0] == 0x0f && (insn->fpu || opcode[1] == 0xc3 || opcode[1] == 0xae);
+}
+
 /* 16-bit code in our 32-bit segment: what was the default becomes a prefix, and the other way round. */
 static void emit_copy_narrow(struct unit *u, const struct insn *insn, unsigned segment)
 {
-    bool opsize = true, addrsize = true, mandatory = insn->fpu && insn->bytes[insn->opcode_at] == 0x0f;
+    bool opsize = true, addrsize = true, mandatory = opsize_is_opcode(insn);
 
     for (unsigned i = 0; i < insn->opcode_at; i++) {
         uint8_t byte = insn->bytes[i];

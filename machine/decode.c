@@ -159,7 +159,8 @@ static enum fpu uses_fpu(const ZydisDecodedInstruction *z)
     case ZYDIS_ISA_SET_X87: return z->mnemonic == ZYDIS_MNEMONIC_FWAIT ? FPU_WAIT : FPU_X87;
     case ZYDIS_ISA_SET_FXSAVE: return FPU_X87;
     case ZYDIS_ISA_SET_PENTIUMMMX: return FPU_MMX;
-    case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX: case ZYDIS_ISA_SET_SSEMXCSR: return FPU_SSE;
+    case ZYDIS_ISA_SET_SSE: case ZYDIS_ISA_SET_SSEMXCSR: case ZYDIS_ISA_SET_SSE2: case ZYDIS_ISA_SET_SSE2MMX:
+        return FPU_SSE;
     default: return FPU_NONE;
     }
 }
@@ -183,7 +184,8 @@ enum decoded decode(const uint8_t *bytes, size_t available, bool wide, struct in
         .length = z.length, .wide = wide, .addrsize = z.address_width / 8, .branch = near_branch(&z),
         .opsize = z.attributes & ZYDIS_ATTRIB_HAS_OPERANDSIZE ? (wide ? 2 : 4) : (wide ? 4 : 2),
         .rep = z.attributes & (ZYDIS_ATTRIB_HAS_REP | ZYDIS_ATTRIB_HAS_REPE | ZYDIS_ATTRIB_HAS_REPNE),
-        .fpu = uses_fpu(&z), .known = is_known(&z) || is_general_sse(&z) || uses_fpu(&z) != FPU_NONE, .opcode_at = z.raw.prefix_count,
+        .fpu = uses_fpu(&z), .known = is_known(&z) || is_general_sse(&z) || uses_fpu(&z) != FPU_NONE,
+        .opcode_at = z.raw.prefix_count,
     };
     memcpy(out->bytes, bytes, z.length);
     for (int k = 0; k < z.operand_count && out->operands < INSN_OPERANDS; k++)
