@@ -236,12 +236,14 @@ static bool fit_rest(const struct look *l)
     return true;
 }
 
+/* ENTER of level 2 and more copies frame pointers. Where the new frame lies over the old one, a page that the monitor has not
+ * mapped yet makes the processor begin anew with what it has overwritten already: level 1 at most. */
 static bool fit(uint8_t *bytes, const struct look *l)
 {
     if (l->z.mnemonic == ZYDIS_MNEMONIC_ENTER) {
         unsigned at = l->insn.opcode_at + 1u;
 
-        bytes[at] &= 0x3f, bytes[at + 1] = 0, bytes[at + 2] &= 3;
+        bytes[at] &= 0x3f, bytes[at + 1] = 0, bytes[at + 2] &= 1;
         if (!set(EBP, stack_pointer(), POINTER))
             return false;
     }
