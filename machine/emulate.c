@@ -40,6 +40,8 @@ uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const s
         offset += cpu->gpr[op->base];
     if (op->index != REG_NONE)
         offset += cpu->gpr[op->index] * op->scale;
+    if (insn->addrsize == 2 && op->base == ESP && (cpu->seg[SS].attr & ATTR_BIG))
+        return offset;                                  /* a push or pop: the stack's size counts, not the address's */
     return insn->addrsize == 2 ? offset & 0xffff : offset;
 }
 
