@@ -148,7 +148,7 @@ run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot i
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
-BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report)
+BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report profile)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
 TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
               $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #define OUT "build/bench/"
 #define KERNEL "build/guests/kernel.elf"
@@ -69,6 +70,14 @@ struct output {
 void parse_output(const char *text, struct output *out);    /* whole lines only; all else is for people */
 bool parse_counters(const char *json, json_t **exits, double *total);   /* caller frees *exits; false: not ours */
 
+/* Where a run of binary translation spent its cycles: the bars of translator.svg. */
+enum share {
+    SHARE_CACHE, SHARE_DIRECT, SHARE_CROSS, SHARE_DECODE, SHARE_EMIT, SHARE_ENTER, SHARE_LINK, SHARE_MONITOR, SHARE_OUTSIDE,
+    SHARES,
+};
+struct profile { double instructions, cycles[SHARES]; };
+bool parse_profile(const json_t *root, struct profile *p);  /* of a VMM's --profile; false: not ours. root may be NULL */
+
 /* ---- stats.c ---- */
 struct summary { size_t n; double median, q1, q3, iqr, mad, low; };
 struct summary summarize(const double *values, size_t n);
@@ -101,11 +110,18 @@ extern double tsc_ghz;
 bool selected(int benchmark);                               /* by FILTER */
 bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
 void run_everything(void);                                  /* schedule.c */
+void add_value(int engine, int benchmark, int run, double value, const struct sample *raw);
+
+/* ---- profile.c ---- */
+extern const char *const share_titles[SHARES];
+void run_profiles(void);
+bool write_profiles(FILE *report);                          /* and OUT translator.dat; false: there is none */
 
 /* ---- results.c, report.c: files under build/bench/ ---- */
 json_t *context(void);
 void write_results(json_t *context);
 void write_report(const json_t *context);
+FILE *create(const char *name);                             /* or the end of the program */
 int compare(const char *old_file, const char *new_file);
 double target_value(const struct target *t, bool low, double *worst);   /* by minima or medians; -1: not measured */
 #endif

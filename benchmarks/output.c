@@ -66,3 +66,37 @@ bool parse_counters(const char *text, json_t **exits, double *total)
     json_decref(root);
     return *exits != NULL;
 }
+
+/* In and out of the cache: as often as it was left, at least as long as the shortest stay that ended the same way. */
+static double crossings(const json_t *left)
+{
+    double sum = 0;
+    const char *way;
+    json_t *it;
+
+    json_object_foreach((json_t *)left, way, it)
+        sum += json_number_value(json_object_get(it, "count")) * json_number_value(json_object_get(it, "least"));
+    return sum;
+}
+
+bool parse_profile(const json_t *root, struct profile *p)
+{
+    static const struct { const char *name; enum share share; } kinds[] = {
+        { "cache", SHARE_CACHE }, { "direct", SHARE_DIRECT }, { "decode", SHARE_DECODE }, { "emit", SHARE_EMIT },
+        { "enter", SHARE_ENTER }, { "link", SHARE_LINK }, { "monitor", SHARE_MONITOR }, { "start", SHARE_OUTSIDE },
+        { "idle", SHARE_OUTSIDE },
+    };
+    const json_t *cycles = json_object_get(root, "cycles");
+
+    memset(p, 0, sizeof *p);
+    p->instructions = json_number_value(json_object_get(root, "instructions"));
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        const json_t *value = json_object_get(cycles, kinds[i].name);
+        if (!json_is_integer(value))
+            return false;
+        p->cycles[kinds[i].share] += json_number_value(value);
+    }
+    p->cycles[SHARE_CROSS] = crossings(json_object_get(root, "left"));
+    p->cycles[SHARE_CACHE] -= p->cycles[SHARE_CROSS];
+    return p->instructions > 0 && p->cycles[SHARE_CACHE] >= 0;
+}

@@ -6,7 +6,7 @@
 
 #include "bench.h"
 
-static FILE *create(const char *name)
+FILE *create(const char *name)
 {
     FILE *f = fopen(name, "w");
     if (!f) {
@@ -283,6 +283,7 @@ void write_report(const json_t *facts)
     write_costs(f, "Boot", "boot", false);
     write_costs(f, "Cost of one operation", "bench-user", true);
     write_costs(f, "Compute in user mode, one call", "compute", false);
+    bool profiled = write_profiles(f);
     write_limits(f);
     write_targets(f);
     write_notes(f, facts);
@@ -297,5 +298,7 @@ void write_report(const json_t *facts)
     write_data(OUT "compute.dat", "compute", true);
     draw("cost");
     draw("compute");
-    printf("Results: " OUT "report.md, results.json, results.csv, cost.svg, compute.svg\n");
+    if (profiled)
+        draw("translator");
+    printf("Results: " OUT "report.md, results.json, results.csv, cost.svg, compute.svg%s\n", profiled ? ", translator.svg" : "");
 }

@@ -41,7 +41,7 @@ static struct outcome run_job(const struct job *job, const char *extra, double t
     return run_cell(&r);
 }
 
-static void add_value(int engine, int benchmark, int run, double value, const struct sample *raw)
+void add_value(int engine, int benchmark, int run, double value, const struct sample *raw)
 {
     struct series *s = &series[engine][benchmark];
     if (benchmark < 0 || s->count == MAX_SAMPLES)
@@ -94,7 +94,7 @@ static void plan(void)
 {
     for (int e = 0; engines[e].name; e++)
         for (int w = 0; workloads[w].name; w++) {
-            if (!options.engine_on[e] || cannot_run(&engines[e]) || !strcmp(workloads[w].name, "probes") ||
+            if (!options.engine_on[e] || cannot_run(&engines[e]) || listed("probes profile", workloads[w].name) ||
                 !runs_workload(&engines[e], workloads[w].name))
                 continue;
             bool whole = !*options.filter || e == 0 || listed(options.filter, workloads[w].name);
@@ -251,5 +251,6 @@ void run_everything(void)
     count_all();
     if (!*options.filter || listed(options.filter, "probes"))
         run_probes();
+    run_profiles();
     give_reasons();
 }

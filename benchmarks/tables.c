@@ -15,10 +15,13 @@ const struct engine engines[] = {
       "make build/native-twin", NULL },
     { "trap-emulate", "trap-emulate", GUEST, "build/trap-emulate" VMM, { 1, 3 }, 4, "make build/trap-emulate",
       "tests/expected/trap-emulate.txt" },
-    { "binary-translation", "binary-translation", GUEST, "build/binary-translation" VMM, { 1, 3 }, 4,
+    { "binary-translation", "binary-translation", GUEST " profile", "build/binary-translation" VMM, { 1, 3 }, 4,
       "make build/binary-translation", "tests/expected/binary-translation.txt" },
-    { "binary-translation-all", "binary-translation (all)", GUEST, "build/binary-translation --translate=all" VMM,
-      { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation.txt" },
+    { "binary-translation-all", "binary-translation (all)", GUEST " profile",
+      "build/binary-translation --translate=all" VMM, { 1, 3 }, 4, "make build/binary-translation",
+      "tests/expected/binary-translation.txt" },
+    { "binary-translation-patch", "binary-translation (patch)", GUEST, "build/binary-translation --strategy=patch" VMM,
+      { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation-patch.txt" },
     { "qemu-tcg", "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
@@ -33,6 +36,7 @@ const struct workload workloads[] = {
     { "bench-user", "run=bench-user", true, true },
     { "compute", "run=compute", true, true },
     { "probes", "run=probes", false, false },
+    { "profile", "", false, false },                         /* profile.c has what it runs */
     { 0 },
 };
 
@@ -64,8 +68,9 @@ struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
     { "ctxsw", "bench-user", "cycles", "two processes yield to each other", { 0 } },
     { "forkwait", "bench-user", "cycles", "fork, exit, wait", { 0 } },
     { "null-user", "bench-user", "cycles", "one turn of the empty loop, in ring 3", { 0 } },
-    { "callret-user", "bench-user", "cycles", "call and return, in ring 3", { 0 } },
+    { "callret-user", "bench-user", "cycles", "one turn of a loop with a call and return in it, in ring 3", { 0 } },
     { "callind-user", "bench-user", "cycles", "the same through a register", { 0 } },
+    { "translation", "profile", "cycles", "one guest instruction: decode, plan and emit, enter", { 0 } },
     { "compute-sieve", "compute", "cycles", "byte stores with strides", { 0 } },
     { "compute-sha256", "compute", "cycles", "rotates and adds, register pressure", { 0 } },
     { "compute-quicksort", "compute", "cycles", "mispredicted branches", { 0 } },
@@ -90,6 +95,7 @@ const struct target targets[] = {
     { "binary-translation: pushf and popf", "binary-translation", "pushf-popf", 1, 10, false, "ns", "" },
     { "binary-translation: in", "binary-translation", "in", 1, 1.5, false, "host", "gate-roundtrip" },
     { "binary-translation (all): system call", "binary-translation-all", "syscall", 1, 1000, false, "ns", "" },
+    { "translation, ns per guest instruction", "binary-translation-all", "translation", 1, 1000, false, "ns", "" },
     { "binary-translation: boot to DONE, ms", "binary-translation", "boot", 1, 15, false, "", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },

@@ -53,6 +53,8 @@ void pic_init(struct pic *pic)
 
 void pic_line(struct pic *pic, unsigned irq, bool level)
 {
+    if ((pic->chip[irq >> 3 & 1].lines >> (irq & 7) & 1) == level)
+        return;
     set_line(&pic->chip[irq >> 3 & 1], irq & 7, level);
     cascade(pic);
 }

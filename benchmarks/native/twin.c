@@ -42,7 +42,7 @@ static uint32_t cycles_of(void (*loop)(uint32_t), uint32_t n)
     return (uint32_t)__builtin_ia32_rdtsc() - start;
 }
 
-/* The guest's nanobenchmarks that need no kernel, each sample less the null loop measured right before it. */
+/* The guest's nanobenchmarks that need no kernel. */
 static void bench(const char *args, const char *suffix)
 {
     static const struct { const char *name; void (*loop)(uint32_t); } loops[] = {
@@ -57,9 +57,8 @@ static void bench(const char *args, const char *suffix)
     only[length] = '\0';
     for (unsigned i = 0; i < sizeof loops / sizeof *loops; i++)
         for (int sample = -1; sample < SAMPLES && (!*only || strcmp(only, loops[i].name) == 0); sample++) {
-            uint32_t null = cycles_of(nano_null, N), took = cycles_of(loops[i].loop, N);
-            if (i)
-                took = took > null ? took - null : 0;
+            uint32_t took = cycles_of(loops[i].loop, N);
+
             if (sample >= 0)                /* the first one warms up */
                 uprintf("BENCH %s%s %u %u\n", loops[i].name, suffix, (uint32_t)N, took);
         }

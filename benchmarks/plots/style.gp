@@ -8,9 +8,9 @@ do for [i = 1 : engines] {
     stats name . ".dat" index i using 6 nooutput
     number[i] = int(STATS_min)
 }
-array colour[6] = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00"]
-array mark[6] = [7, 5, 9, 11, 13, 15]
-shift(i) = (i - (engines + 1) / 2.0) * 0.16
+array colour[8] = ["#000000", "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442"]
+array mark[8] = [7, 5, 9, 11, 13, 15, 2, 3]
+shift(i) = (i - (engines + 1) / 2.0) * 0.8 / engines
 set title caption
 set xlabel xaxis
 set logscale x

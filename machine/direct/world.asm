@@ -24,7 +24,6 @@ ARCH_SET_FS equ 0x1002
 SYS_ARCH_PRCTL equ 158
 FLAG_TF equ 0x100
 FLAGS_BEYOND_SAHF equ 0x244400  ; DF, NT, AC, ID
-FLAGS_NOT_OURS equ 0x244000     ; AC and NT: the VMM would fault on them; ID: SAHF would not clear it
 FPU_QWORDS equ 288 / 8          ; FXSAVE as far as 32-bit code can see: x87 and XMM0-7
 
 section .note.GNU-stack noalloc noexec nowrite progbits
@@ -176,13 +175,11 @@ direct_gate:
         pushfq
         pop     rax
         mov     [direct_world + WORLD_EFLAGS], eax
-        cld
-        test    eax, FLAGS_NOT_OURS
+        test    eax, FLAGS_BEYOND_SAHF
         jz      .flags
-        push    2
+        push    2                               ; C wants DF clear; on AC and NT we would fault
         popfq
 .flags: mov     byte [direct_world + WORLD_DISPATCH], 0
-        mov     dword [direct_world + WORLD_SIGNAL], 0
         cmp     byte [direct_world + WORLD_FPU], 0
         je      .service
         fxsave  [r8 + VCPU_FPU]
@@ -196,7 +193,8 @@ direct_gate:
         add     rsp, 8
         test    al, al
         jnz     again
-.out:   xor     eax, eax
+.out:   mov     dword [direct_world + WORLD_SIGNAL], 0
+        xor     eax, eax
         jmp     leave
 
 ; void signal_entry(int signal, siginfo_t *, ucontext_t *);
