@@ -113,6 +113,24 @@ START_TEST(adds_names_that_a_guest_prints)
 }
 END_TEST
 
+/* Crossings are taken out of the time in the cache: 10 exits by the gate of at least 20 cycles, 2 by a signal of 300. */
+START_TEST(divides_a_profile)
+{
+    json_t *root = json_loads("{\"instructions\": 50, \"cycles\": {\"start\": 1, \"idle\": 2, \"cache\": 5000, \"direct\": 4,"
+                              "\"decode\": 5, \"emit\": 6, \"enter\": 7, \"link\": 8, \"monitor\": 9}, \"left\": {"
+                              "\"gate\": {\"count\": 10, \"least\": 20}, \"signal\": {\"count\": 2, \"least\": 300}}}", 0, NULL);
+    struct profile p;
+
+    ck_assert(parse_profile(root, &p));
+    ck_assert(p.instructions == 50 && p.cycles[SHARE_CROSS] == 800 && p.cycles[SHARE_CACHE] == 4200);
+    ck_assert(p.cycles[SHARE_OUTSIDE] == 3 && p.cycles[SHARE_MONITOR] == 9 && p.cycles[SHARE_LINK] == 8);
+    json_object_del(json_object_get(root, "cycles"), "emit");
+    ck_assert(!parse_profile(root, &p));
+    json_decref(root);
+    ck_assert(!parse_profile(NULL, &p));
+}
+END_TEST
+
 /* Each `name value` that expected.sh derives stands in the runner's table. */
 START_TEST(checksums_come_from_other_tools)
 {
@@ -137,6 +155,7 @@ Suite *suite_bench_output(void)
     tcase_add_test(tests, sums_the_exits);
     tcase_add_test(tests, knows_names_exactly);
     tcase_add_test(tests, adds_names_that_a_guest_prints);
+    tcase_add_test(tests, divides_a_profile);
     tcase_add_test(tests, checksums_come_from_other_tools);
     suite_add_tcase(suite, tests);
     return suite;
