@@ -146,6 +146,28 @@ static void make_room(struct patches *p)
         cache_flush(p->cache);                          /* undoes them all: cache_init()'s hook */
 }
 
+/* The code of this page flows into the next: where does its first instruction begin? If it was patched without knowing, it
+ * is to be looked at again. */
+static void tell_next(struct patches *p, struct sweep *s, uint32_t page, unsigned entry)
+{
+    struct machine *m = p->cache->m;
+    unsigned at = sweep_from(s, entry), place = ((page + PAGE_BYTES) >> 12) % BEGINS;
+    uint8_t bytes[INSN_MAX];
+    struct translation t;
+    struct insn insn;
+
+    if (at < PAGE_BYTES && (!memory_load(m, page + at, bytes, INSN_MAX, 0) ||
+                            decode(bytes, INSN_MAX, true, &insn) != DECODED))
+        return;
+    at += at < PAGE_BYTES ? insn.length : 0;
+    if (p->begin[place].page == page + PAGE_BYTES || at < PAGE_BYTES)
+        return;
+    p->begin[place].page = page + PAGE_BYTES;
+    p->begin[place].offset = at - PAGE_BYTES;
+    if (memory_peek(m, page + PAGE_BYTES, ACCESS_READ, &t) && t.gpa < m->mem.bytes)
+        patch_undo(p, t.gpa);
+}
+
 void patch_look_at(struct patches *p, uint32_t gla, int context)
 {
     static struct sweep s;
@@ -164,6 +186,9 @@ void patch_look_at(struct patches *p, uint32_t gla, int context)
     c->clean[frame >> 12] = true;
     if (!cache_is_checked(c, gla)) {
         sweep_page(&s, c->m->mem.ram + frame, gla % PAGE_BYTES, true);
+        if (p->begin[(page >> 12) % BEGINS].page == page)
+            sweep_from(&s, p->begin[(page >> 12) % BEGINS].offset);
+        tell_next(p, &s, page, gla % PAGE_BYTES);
         mark_targets(p, &s, page);
         for (unsigned at = 0; at < PAGE_BYTES && p->count < PATCHES_MAX;)
             at = s.code[at] && needs_patch(&s.insn[at]) ? patch_one(p, &s, at, page, frame) : at + 1;

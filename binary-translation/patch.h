@@ -12,7 +12,7 @@
 
 #include "cache.h"
 
-enum { STRETCH_MAX = 24, PATCHES_MAX = 4096, TARGETS_MAX = 1024 };
+enum { STRETCH_MAX = 24, PATCHES_MAX = 4096, TARGETS_MAX = 1024, BEGINS = 256 };
 
 struct patch {
     uint32_t eip, gpa;          /* of its first byte */
@@ -30,6 +30,7 @@ struct patches {
     int count;
     uint32_t target[TARGETS_MAX];       /* branches from other pages lead to these: a stretch may begin there only */
     int targets;
+    struct { uint32_t page; unsigned offset; } begin[BEGINS];   /* where a page's first instruction begins: the one before told */
 };
 
 void patch_init(struct patches *p, struct cache *c);

@@ -21,4 +21,8 @@ struct sweep {
  * not seen. */
 void sweep_page(struct sweep *s, const uint8_t *page, unsigned entry, bool wide);
 
+/* The same from one more byte that is known to begin an instruction. Returns PAGE_BYTES, or where, reading on
+ * from there, an instruction begins that may go on in the next page. */
+unsigned sweep_from(struct sweep *s, unsigned start);
+
 #endif

@@ -109,8 +109,13 @@ START_TEST(no_way_leads_there)
     page[0x800] = OPCODE_RET;
     put_moves(0x100, 0x200);
     sweep_page(&s, page, 0x800, true);
+    ck_assert_uint_eq(marked(0, 0x100), 0);
+    ck_assert(s.code[0x100] && s.code[0x800]);          /* at a multiple of 16, after what is none */
+    page[0x7ff] = 0xb8;                                 /* MOV: every way passes over the entry */
+    put_moves(0x7f0, 0x7fd);
+    put(0x7fb, "\x90\x90\x90\x90\xb8", 5);
+    sweep_page(&s, page, 0x800, true);
     ck_assert_uint_eq(marked(0, 0x800), 0);
-    ck_assert(s.code[0x800]);
     sweep_page(&s, page, 0, true);                      /* nothing is before */
     ck_assert(!s.code[0]);
     ck_assert(s.code[0x100]);
