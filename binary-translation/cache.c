@@ -1,6 +1,7 @@
 /* See cache.h. */
 #include "cache.h"
 
+#include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -165,6 +166,7 @@ static int page_for(struct cache *c, int context, uint32_t gla)
     int i;
 
     memory_peek(c->m, gla & PAGE_MASK, x->cpl == 3 ? ACCESS_USER : 0, &t);
+    assert(t.gpa < c->m->mem.bytes);
     t.gpa &= PAGE_MASK;
     for (i = x->pages; i != NONE; i = c->page[i].next_in_context)
         if (c->page[i].gla == (gla & PAGE_MASK) && c->page[i].frame == t.gpa)

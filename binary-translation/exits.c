@@ -11,7 +11,7 @@
 #include "status.h"
 #include "translate.h"
 
-enum direct_exit run_count(struct translator *t, enum translator_count what, enum direct_exit exit)
+enum direct_exit run_count(struct translator *t, unsigned what, enum direct_exit exit)
 {
     t->m->counters.exits[what]++;
     return exit;
@@ -32,12 +32,11 @@ static enum direct_exit stepped(struct translator *t)
     cpu->shadow = SHADOW_NONE;
     if (!(cpu->eflags & FLAG_TF))
         return DIRECT_INTERRUPTED;
-    cpu->dr[6] |= 1 << 14;                              /* BS */
+    cpu->dr[6] |= DR6_BS;
     vcpu_raise(cpu, VEC_DB);
     return DIRECT_EXCEPTION;
 }
 
-/* The block at EIP, for an entry or an indirect branch. */
 struct block *run_look_up(struct translator *t, int context)
 {
     struct block *b = cache_find(&t->cache, context, t->m->cpu.eip);
@@ -77,7 +76,7 @@ static enum direct_exit branch(struct translator *t, struct exit *x, int context
 
     cpu->shadow = SHADOW_NONE;
     if (t->cache.context[context].step)
-        return run_count(t, (enum translator_count)COUNT_STEP, stepped(t));
+        return run_count(t, COUNT_STEP, stepped(t));
     *again = !translator_runs_directly(t);
     profile_to(PROFILE_LINK);
     if (*again)
@@ -91,6 +90,7 @@ static enum direct_exit near_branch(struct translator *t, bool *again)
     if (!direct_branch(t->direct))
         return run_count(t, COUNT_NEAR, DIRECT_EXCEPTION);
     *again = !run_must_step(t);
+    t->m->cpu.shadow = SHADOW_NONE;
     return run_count(t, COUNT_NEAR, *again ? DIRECT_INTERRUPTED : stepped(t));
 }
 
@@ -114,11 +114,13 @@ static enum direct_exit want_fpu(struct translator *t, bool *again)
     run_count(t, COUNT_FPU, DIRECT_INTERRUPTED);
     if (!fpu_allowed(cpu, (enum fpu)t->direct->insn->fpu))
         return DIRECT_EXCEPTION;
-    *again = true;
-    if (cpu->cr0 & CR0_TS)
-        cpu->eip += t->direct->insn->length;            /* WAIT, and nothing is to be waited for */
-    else
-        t->want_fpu = true;
+    if (cpu->cr0 & (CR0_TS | CR0_EM)) {                 /* WAIT: nothing is to be waited for, and the FPU stays out */
+        cpu->eip += t->direct->insn->length;
+        *again = !run_must_step(t);
+        cpu->shadow = SHADOW_NONE;
+        return *again ? DIRECT_INTERRUPTED : stepped(t);
+    }
+    *again = t->want_fpu = true;
     return DIRECT_INTERRUPTED;
 }
 
@@ -185,7 +187,7 @@ enum direct_exit run_take_signal(struct translator *t, int context, bool *again)
         if (c->context[context].step && direct_world.signal == SIGALRM &&
             (back.turned || cpu->eip != t->direct->entry_eip)) {
             direct_world.kick = true;                   /* first what the step's end asks for */
-            return run_count(t, (enum translator_count)COUNT_STEP, stepped(t));
+            return run_count(t, COUNT_STEP, stepped(t));
         }
         memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
         if (cpu->shadow == SHADOW_STI)

@@ -55,20 +55,14 @@ enum direct_exit run_in_place(struct translator *t, bool *again)
     struct vcpu *cpu = &t->m->cpu;
     int context = cache_context(&t->cache, false, false);
     const struct patch *patch;
+    enum direct_exit exit;
 
     if (t->patches->context != NONE && t->patches->context != context)
         patch_undo_all(t->patches);
     *again = false;
     t->want_fpu = true;
-    run_load_slots(t);
-    run_load_world(t, patch_entry(t->patches, cpu->eip));
-    if (run_enter(t)) {
-        cpu->eip = t->direct->entry_eip;
-        direct_world.signal = SIGALRM;
-        run_take_flags(t);
-        return direct_classify(t->direct, again);
-    }
-    run_take_flags(t);
+    if (!run_enter(t, patch_entry(t->patches, cpu->eip), &exit, again))
+        return exit;
     t->want_fpu = false;
     if (!direct_world.signal)
         return run_take_exit(t, (int)HOLE->slots.exit, context, again);

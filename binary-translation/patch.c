@@ -99,33 +99,38 @@ static void make_jump(struct patches *p, struct patch *patch, const struct block
     write_bytes(p, patch, bytes);
 }
 
+static struct patch *add_patch(struct patches *p, const struct sweep *s, unsigned begin, unsigned length, uint32_t page,
+                               uint32_t frame)
+{
+    struct patch *patch = &p->patch[p->count++];
+
+    *patch = (struct patch){ .eip = page + begin, .gpa = frame + begin, .length = (uint8_t)length };
+    memcpy(patch->original, s->bytes + begin, length);
+    return patch;
+}
+
 /* Returns where to go on looking. */
 static unsigned patch_one(struct patches *p, struct sweep *s, unsigned at, uint32_t page, uint32_t frame)
 {
+    const struct patch *last = p->count ? &p->patch[p->count - 1] : NULL;
     unsigned begin, length = stretch(s, at, &begin);
-    struct patch *patch = &p->patch[p->count];
-    struct block *b = NULL;
+    struct patch *patch;
+    struct block *b;
 
-    while (length && begin < at && p->count && p->patch[p->count - 1].eip + p->patch[p->count - 1].length > page + begin)
+    if (length && begin < at && last && last->eip + last->length > page + begin)
         length = 0;                                     /* what is before it belongs to another patch */
-    if (!length)
-        begin = at;
-    *patch = (struct patch){
-        .eip = page + begin, .gpa = frame + begin, .insn = s->insn[at],
-        .length = (uint8_t)(length ? length : s->insn[at].length),
-    };
-    memcpy(patch->original, s->bytes + begin, patch->length);
-    p->count++;
-    if (length)
-        b = translate_stretch(p->cache, p->context, patch->eip, patch->length);
-    if (b)
-        make_jump(p, patch, b);
-    else
-        make_trap(p, patch);
-    return begin + patch->length;
+    b = length ? translate_stretch(p->cache, p->context, page + begin, length) : NULL;
+    if (b) {
+        make_jump(p, add_patch(p, s, begin, length, page, frame), b);
+        return begin + length;
+    }
+    patch = add_patch(p, s, at, s->insn[at].length, page, frame);
+    patch->insn = s->insn[at];
+    make_trap(p, patch);
+    return at + patch->length;
 }
 
-/* FS and GS hold the monitor's segments while the kernel runs. */
+/* While the kernel runs GS is the monitor's and FS the host's thread pointer. */
 static bool needs_patch(const struct insn *insn)
 {
     bool needs = insn->isa != ISA_OTHER;
@@ -143,7 +148,7 @@ static void make_room(struct patches *p)
     for (int i = 0; i < p->count; i++)
         live += !p->patch[i].trap;
     if (!translate_has_room(p->cache) && live < p->cache->blocks)
-        cache_flush(p->cache);                          /* undoes them all: cache_init()'s hook */
+        cache_flush(p->cache);                          /* undoes them all: translator_init()'s hook */
 }
 
 /* The code of this page flows into the next: where does its first instruction begin? If it was patched without knowing, it

@@ -7,7 +7,8 @@
 
 extern struct translator *translator_only;      /* the one of this process: hooks have no argument to find it by */
 
-enum direct_exit run_count(struct translator *t, enum translator_count what, enum direct_exit exit);
+/* `what`: an enum direct_count or translator_count. */
+enum direct_exit run_count(struct translator *t, unsigned what, enum direct_exit exit);
 
 /* One instruction alone: single-stepped, in an interrupt shadow that holds something back, or with a sealed page open. */
 bool run_must_step(const struct translator *t);
@@ -15,10 +16,9 @@ bool run_must_step(const struct translator *t);
 /* Flags that the processor does not hold for the guest. Linux has CR0.AM set, the guest may have not. */
 uint32_t run_flags_of_ours(const struct translator *t);
 
-/* Before the guest is entered at `host`: the slots, direct_world. Then run_enter(); false: it has run. Then the flags. */
-void run_load_slots(struct translator *t);
-void run_load_world(struct translator *t, uint32_t host);
-bool run_enter(struct translator *t);
+/* Enter the guest at `host`. True: it has run, and cpu.eflags is its again. False: the timer came first; *exit and *again say
+ * what of it. */
+bool run_enter(struct translator *t, uint32_t host, enum direct_exit *exit, bool *again);
 void run_take_flags(struct translator *t);
 
 /* The block at EIP, for an entry or an indirect branch; counted. */

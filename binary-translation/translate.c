@@ -127,6 +127,14 @@ static bool writes_memory(const struct insn *insn)
     return false;
 }
 
+/* Cache tables are by frame: there are none beyond RAM. */
+static bool is_in_ram(const struct machine *m, uint32_t gla)
+{
+    struct translation t;
+
+    return memory_peek(m, gla, ACCESS_READ, &t) && t.gpa < m->mem.bytes;
+}
+
 static bool decode_block(struct unit *u)
 {
     struct vcpu *cpu = &u->m->cpu;
@@ -135,6 +143,8 @@ static bool decode_block(struct unit *u)
     struct item *item = u->item;
 
     while (u->count < most && ((base + cpu->eip) & PAGE_MASK) == page && decode_at_eip(u->m, &item->insn)) {
+        if (!is_in_ram(u->m, base + cpu->eip + item->insn.length - 1))
+            break;
         item->eip = cpu->eip;
         item->kind = kind_of(u, &item->insn);
         cpu->eip += item->insn.length;

@@ -10,7 +10,6 @@
 #include "machine.h"
 #include "profile.h"
 #include "run.h"
-#include "status.h"
 #include "translate.h"
 
 static const char *const exit_names[] = {
@@ -90,7 +89,6 @@ bool translator_runs_directly(const struct translator *t)
 
 /* ---- entering ------------------------------------------------------------------------------------ */
 
-/* One instruction alone: single-stepped, in an interrupt shadow that holds something back, or with a sealed page open. */
 bool run_must_step(const struct translator *t)
 {
     const struct vcpu *cpu = &t->m->cpu;
@@ -98,7 +96,6 @@ bool run_must_step(const struct translator *t)
     return (cpu->eflags & FLAG_TF) || t->open || t->alone || (cpu->shadow != SHADOW_NONE && event_waiting(t->m));
 }
 
-/* Flags that the processor does not hold for the guest. Linux has CR0.AM set, the guest may have not. */
 uint32_t run_flags_of_ours(const struct translator *t)
 {
     bool aligned = vcpu_cpl(&t->m->cpu) == 3 && (t->m->cpu.cr0 & CR0_AM);
@@ -106,13 +103,13 @@ uint32_t run_flags_of_ours(const struct translator *t)
     return FLAGS_NOT_HARDWARE | FLAG_TF | (aligned ? 0 : FLAG_AC);
 }
 
-void run_load_slots(struct translator *t)
+static void load_slots(struct translator *t)
 {
     struct vcpu *cpu = &t->m->cpu;
     struct slots *slots = &HOLE->slots;
     bool waits = bus_intr(&t->m->bus);
     const uint32_t allowed = FLAG_CF | FLAG_ONE | FLAG_PF | FLAG_AF | FLAG_ZF | FLAG_SF | (waits ? 0 : FLAG_IF) |
-                             1 << 3 | 1 << 5;
+                             1 << 3 | 1 << 5;                   /* reserved: POPF ignores them */
 
     profile_to(PROFILE_MONITOR);
     run_check_known(t);
@@ -126,7 +123,7 @@ void run_load_slots(struct translator *t)
     slots->sse_absent = !t->want_fpu || !(cpu->cr4 & CR4_OSFXSR);
 }
 
-void run_load_world(struct translator *t, uint32_t host)
+static void load_world(struct translator *t, uint32_t host)
 {
     struct vcpu *cpu = &t->m->cpu;
 
@@ -145,27 +142,41 @@ void run_load_world(struct translator *t, uint32_t host)
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
 
-/* False: the guest has run, and stopped. */
-bool run_enter(struct translator *t)
+bool run_enter(struct translator *t, uint32_t host, enum direct_exit *exit, bool *again)
 {
     bool early;
 
+    load_slots(t);
+    load_world(t, host);
     profile_to(PROFILE_CACHE);
     early = direct_enter(&t->m->cpu);
     while (!early && direct_world.signal && t->spy && t->spy(t))
         early = direct_enter(&t->m->cpu);
-    early ? profile_to(PROFILE_MONITOR) : profile_left(direct_world.signal);
-    return early;
+    if (early)
+        profile_to(PROFILE_MONITOR);
+    else
+        profile_left(direct_world.signal);
+    run_take_flags(t);
+    if (!early)
+        return true;
+    t->m->cpu.eip = t->direct->entry_eip;
+    direct_world.signal = SIGALRM;
+    *exit = direct_classify(t->direct, again);
+    return false;
 }
 
-/* There is nothing to execute: shadow_fill() stops the machine and says so. */
+/* The next instruction, or its end, is beyond RAM: shadow_fill() stops the machine and says so. */
 static bool is_beyond_ram(struct translator *t)
 {
     uint32_t gla = t->m->cpu.seg[CS].base + t->m->cpu.eip;
+    unsigned reach = PAGE_BYTES - gla % PAGE_BYTES < INSN_MAX ? INSN_MAX - 1 : 0;
     struct translation tr;
 
-    return memory_peek(t->m, gla, ACCESS_READ, &tr) && tr.gpa >= t->m->mem.bytes &&
-           shadow_fill(&t->direct->shadow, gla, ACCESS_READ) == FILL_STOPPED;
+    for (unsigned i = 0; i <= reach; i += INSN_MAX - 1)
+        if (memory_peek(t->m, gla + i, ACCESS_READ, &tr) && tr.gpa >= t->m->mem.bytes &&
+            shadow_fill(&t->direct->shadow, gla + i, ACCESS_READ) == FILL_STOPPED)
+            return true;
+    return false;
 }
 
 /* Does `b` begin behind the instruction of exit `x`? */
@@ -175,31 +186,25 @@ static bool follows(const struct cache *c, const struct exit *x, const struct bl
 }
 
 /* *again, in: this is not the first turn. */
-enum direct_exit run_once(struct translator *t, bool *again)
+static enum direct_exit turn_translated(struct translator *t, bool *again)
 {
     struct cache *c = &t->cache;
     bool user = vcpu_cpl(&t->m->cpu) == 3;
     unsigned generation = c->generation;
-    int context = cache_context(c, run_must_step(t), t->user_too && user);
+    int context = cache_context(c, run_must_step(t), t->user_too && user), served = t->served;
     struct block *b = *again ? cache_find(c, context, t->m->cpu.eip) : run_look_up(t, context);
+    enum direct_exit exit;
 
     *again = false;
+    t->served = NONE;                                   /* whatever comes: its number is good for this turn only */
     if (!b && !(b = translate(c, context, false)) && is_beyond_ram(t))
         return DIRECT_STOPPED;
     if (!b)
-        return run_count(t, (enum translator_count)COUNT_EXCEPTION, DIRECT_EXCEPTION);
-    if (t->served != NONE && generation == c->generation && follows(c, &c->exit[t->served], b))
-        c->exit[t->served].to = (int)(b - c->block);    /* serve() goes on there next time */
-    t->served = NONE;
-    run_load_slots(t);
-    run_load_world(t, b->entry);
-    if (run_enter(t)) {
-        t->m->cpu.eip = t->direct->entry_eip;
-        direct_world.signal = SIGALRM;
-        run_take_flags(t);
-        return direct_classify(t->direct, again);
-    }
-    run_take_flags(t);
+        return run_count(t, COUNT_EXCEPTION, DIRECT_EXCEPTION);
+    if (served != NONE && generation == c->generation && follows(c, &c->exit[served], b))
+        c->exit[served].to = (int)(b - c->block);       /* run_serve() goes on there next time */
+    if (!run_enter(t, b->entry, &exit, again))
+        return exit;
     t->want_fpu = false;
     if (direct_world.signal)
         return run_take_signal(t, context, again);
@@ -215,7 +220,7 @@ static enum direct_exit turn(struct translator *t, bool *again)
     if (t->patches && !in_place)
         run_uncover_page(t);
     profile_to(PROFILE_LINK);
-    exit = in_place ? run_in_place(t, again) : run_once(t, again);
+    exit = in_place ? run_in_place(t, again) : turn_translated(t, again);
     profile_to(PROFILE_MONITOR);
     if (exit == DIRECT_UNSEEN) {
         patch_look_at(t->patches, translator_unseen(t), cache_context(&t->cache, false, false));

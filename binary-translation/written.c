@@ -4,6 +4,8 @@
 #include "run.h"
 #include "segment.h"
 
+enum { OPERAND_BYTES_MAX = 16 };        /* of larger ones (FXSAVE) all of the page is forgotten */
+
 static void forget(struct translator *t, uint32_t gla, unsigned bytes)
 {
     struct translation tr;
@@ -16,16 +18,19 @@ static void forget(struct translator *t, uint32_t gla, unsigned bytes)
 static void forget_operands(struct translator *t)
 {
     struct direct *d = t->direct;
-    struct vcpu *cpu = &t->m->cpu;
     uint32_t page = d->fault & PAGE_MASK;
     bool found = false;
 
     for (int i = 0; i < d->insn->operands && !d->insn->rep; i++) {
         const struct operand *op = &d->insn->op[i];
-        uint32_t first = cpu->seg[op->seg % SEGREGS].base + operand_offset(cpu, d->insn, op), end = first + op->bytes;
+        uint32_t first, end;
 
-        if (op->kind != OPERAND_MEM || !op->written || op->bytes == 0 || op->bytes > 16 || end - page > PAGE_BYTES + 16)
+        if (op->kind != OPERAND_MEM || !op->written || op->bytes == 0 || op->bytes > OPERAND_BYTES_MAX)
             continue;
+        first = t->m->cpu.seg[op->seg].base + direct_operand_offset(d, op);
+        end = first + op->bytes;
+        if (end - page > PAGE_BYTES + OPERAND_BYTES_MAX)
+            continue;                                   /* in another page */
         first = first - page < PAGE_BYTES ? first : page;
         end = end - page <= PAGE_BYTES ? end : page + PAGE_BYTES;
         if (first < end) {
@@ -76,7 +81,7 @@ enum direct_exit run_store(struct translator *t, bool *again)
 
     for (int i = 0; i < insn->operands; i++) {
         const struct operand *op = &insn->op[i];
-        uint32_t offset = op->kind == OPERAND_MEM ? operand_offset(cpu, insn, op) : 0;
+        uint32_t offset = op->kind == OPERAND_MEM ? direct_operand_offset(t->direct, op) : 0;
 
         if (op->kind != OPERAND_MEM || !op->written || !segment_allows(&cpu->seg[op->seg], offset, op->bytes, ACCESS_WRITE))
             continue;

@@ -550,7 +550,7 @@ static bool single_step(struct machine *m, const struct insn *insn, bool traced)
 
     if (!traced || (is_int && !(m->cpu.eflags & FLAG_TF)) || m->cpu.shadow == SHADOW_MOV_SS)
         return true;
-    m->cpu.dr[6] |= 1 << 14;                            /* BS */
+    m->cpu.dr[6] |= DR6_BS;
     return vcpu_raise(&m->cpu, VEC_DB);
 }
 

@@ -63,6 +63,7 @@ enum {
     CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PSE = 1 << 4, CR4_PGE = 1 << 7, CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10,
 };
+enum { DR6_BS = 1 << 14 };      /* a single step ended */
 #define CR0_PG 0x80000000u
 #define CR0_NW 0x20000000u
 #define CR0_CD 0x40000000u

@@ -99,6 +99,11 @@ static uint32_t bit_string_offset(const struct direct *d, const struct operand *
     return (uint32_t)((op->bytes == 2 ? (int16_t)bit >> 4 : bit >> 5) * op->bytes);
 }
 
+uint32_t direct_operand_offset(const struct direct *d, const struct operand *op)
+{
+    return operand_offset(&d->m->cpu, d->insn, op) + bit_string_offset(d, op);
+}
+
 /* Ask every memory operand, reads first. False: the guest earned the fault in m->cpu.fault. */
 static bool operands_allowed(struct direct *d, bool *explained)
 {
@@ -107,7 +112,7 @@ static bool operands_allowed(struct direct *d, bool *explained)
     for (int pass = 0; pass < 2; pass++)
         for (int k = 0; k < insn->operands; k++) {
             const struct operand *op = &insn->op[k];
-            uint32_t offset = operand_offset(&d->m->cpu, insn, op) + bit_string_offset(d, op);
+            uint32_t offset = direct_operand_offset(d, op);
             bool asked = pass ? op->written : op->read && !op->written;  /* a read-modify-write asks to write */
 
             if (op->kind == OPERAND_MEM && asked &&
@@ -228,7 +233,7 @@ static enum direct_exit debug_trap(struct direct *d, bool *again)
         *again = !d->step;
         return count(d, COUNT_STEP, DIRECT_INTERRUPTED);
     }
-    cpu->dr[6] |= 1 << 14;                              /* BS */
+    cpu->dr[6] |= DR6_BS;
     vcpu_raise(cpu, VEC_DB);
     return count(d, COUNT_EXCEPTION, DIRECT_EXCEPTION);
 }

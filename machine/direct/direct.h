@@ -66,6 +66,9 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline);
 void direct_arm(struct direct *d, uint64_t deadline);
 void direct_select(struct direct *d);
 
+/* Where a memory operand of *d->insn really is, in its segment: BT and its kin reach beyond the one they name. */
+uint32_t direct_operand_offset(const struct direct *d, const struct operand *op);
+
 /* Decode what stands at EIP to d->insn. False: the exception is in m->cpu.fault. */
 bool direct_decode(struct direct *d);
 

@@ -193,6 +193,15 @@ static bool is_executable(const struct shadow *s, uint32_t gpa)
     return !s->executable || s->executable[gpa >> 12];
 }
 
+static enum fill stop(struct shadow *s, int status, const char *format, uint32_t gla, uint32_t gpa)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, format, gla, gpa, s->m->mem.bytes >> 20);
+    machine_stop(s->m, status, why);
+    return FILL_STOPPED;
+}
+
 static int rights(const struct shadow *s, uint32_t gpa, bool writable)
 {
     return PROT_READ | (writable ? PROT_WRITE : 0) | (is_executable(s, gpa) ? PROT_EXEC : 0);
@@ -200,7 +209,9 @@ static int rights(const struct shadow *s, uint32_t gpa, bool writable)
 
 static void protect(struct shadow *s, uint32_t gla, uint32_t gpa, bool writable)
 {
-    mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, rights(s, gpa, writable));
+    if (mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, rights(s, gpa, writable)) != 0)
+        stop(s, EXIT_HOST, "mprotect of guest-linear 0x%08x failed (guest-physical 0x%08x): is vm.max_map_count lowered?",
+             gla, gpa);
 }
 
 void shadow_seal(struct shadow *s, uint32_t frame)
@@ -242,23 +253,14 @@ void shadow_close(struct shadow *s, uint32_t gla)
 
 /* ---- bringing pages in ---------------------------------------------------------------------------- */
 
-static enum fill stop(struct shadow *s, int status, const char *format, uint32_t gla, uint32_t gpa)
-{
-    char why[200];
-
-    snprintf(why, sizeof why, format, gla, gpa, s->m->mem.bytes >> 20);
-    machine_stop(s->m, status, why);
-    return FILL_STOPPED;
-}
-
 /* Map guest-physical memory at a guest-linear address. False: the machine is stopped, or (when Linux keeps the
  * lowest pages to itself) the window has moved and the caller must look again. */
-static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, bool writable)
+static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, int prot)
 {
     void *at = (void *)(uintptr_t)(gla + s->window);
     int flags = MAP_SHARED | MAP_FIXED | (s->flat ? 0 : MAP_POPULATE);
 
-    if (mmap(at, bytes, rights(s, gpa, writable), flags, s->memfd, gpa) == at)
+    if (mmap(at, bytes, prot, flags, s->memfd, gpa) == at)
         return true;
     if (s->window == 0 && gla < WINDOW_MOVED && (errno == EPERM || errno == EACCES)) {
         shadow_flush_all(s);
@@ -299,18 +301,20 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
 {
     bool low = gla < WINDOW_MOVED;
     uint32_t first = low ? gla : WINDOW_MOVED;
+    int most = PROT_READ | PROT_WRITE | (s->executable ? 0 : PROT_EXEC);
 
     if (!low && s->flat) {                              /* a page that was sealed once */
-        protect(s, gla, gla, true);
+        protect(s, gla, gla, !is_sealed(s, gla));
         return FILL_DONE;
     }
     if (!low)
         s->flat = true;
-    if (!map(s, first, first, low ? PAGE_BYTES : s->m->mem.bytes - WINDOW_MOVED, !low || !is_sealed(s, gla)))
+    if (low ? !map(s, gla, gla, PAGE_BYTES, rights(s, gla, !is_sealed(s, gla)))
+            : !map(s, first, first, s->m->mem.bytes - WINDOW_MOVED, most))
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     for (uint32_t gpa = first; !low && s->m->mem.sealed && gpa < s->m->mem.bytes; gpa += PAGE_BYTES)
-        if (is_sealed(s, gpa))
-            protect(s, gpa, gpa, false);
+        if (is_sealed(s, gpa) || (s->executable && is_executable(s, gpa)))
+            protect(s, gpa, gpa, !is_sealed(s, gpa));
     if (low)
         remember(s, gla >> 12, gla, PTE_P | PTE_W | PTE_U | PTE_A | PTE_D);
     return FILL_DONE;
@@ -351,7 +355,7 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     }
     first = gla - before * PAGE_BYTES;
     if (!map(s, first, t.gpa - before * PAGE_BYTES, (size_t)(before + 1 + after) * PAGE_BYTES,
-             (t.flags & PTE_W) && (t.flags & PTE_D) && !is_sealed(s, t.gpa)))
+             rights(s, t.gpa, (t.flags & PTE_W) && (t.flags & PTE_D) && !is_sealed(s, t.gpa))))
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     for (unsigned i = 0; i <= before + after; i++)
         remember(s, (first >> 12) + i, t.gpa + (i - before) * PAGE_BYTES, rights_of(&t));
