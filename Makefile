@@ -23,7 +23,7 @@ $(shell mkdir -p $(B) && echo '*' > $(B)/.gitignore)
 # ---- help -------------------------------------------------------------------------------------
 .PHONY: help
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-20s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-23s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 .PHONY: clean
 clean: ## remove build/
@@ -98,7 +98,7 @@ GUEST_ENDED = status=$$?; [ $$((status % 2)) -eq 1 ] || exit $$status
 
 .PHONY: run-qemu
 run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
-	$(QEMU_RUN) $< -append "$(APPEND)"; $(GUEST_ENDED)
+	@$(QEMU_RUN) $< -append "$(APPEND)"; $(GUEST_ENDED)
 
 -include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d)
 
@@ -138,11 +138,11 @@ $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 
 .PHONY: run-trap-emulate
 run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kernel under trap-and-emulate (APPEND="run=demo")
-	$(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+	@$(B)/trap-emulate $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
 .PHONY: run-binary-translation
 run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot it under binary translation (APPEND="run=demo" OPTIONS="--translate=all")
-	$(B)/binary-translation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+	@$(B)/binary-translation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
 -include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d)
 

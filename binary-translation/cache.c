@@ -244,6 +244,7 @@ void cache_predict(struct cache *c, struct exit *ask, struct block *to)
 
     while (ask[k].known)
         before = ask[k++].eip;
+    assert(k <= PREDICTIONS);
     ask[k].known = true;
     ask[k].eip = to->eip;
     patch_word(c, ask[k].test, before - to->eip);

@@ -27,7 +27,7 @@ enum { SEALED_CODE = 1, SEALED_SEEN = 2 };
 struct context {
     bool used;
     bool step;                  /* blocks of one instruction, linked to nothing */
-    bool simple;                /* flat 32-bit code, 32-bit stack: what inline sequences count on */
+    bool simple;                /* 32-bit code without a limit, 32-bit stack: what inline sequences count on */
     uint8_t cpl, iopl;
     struct segment cs;
     bool stack32;
@@ -81,15 +81,15 @@ struct exit {
     uint32_t eip;
     uint32_t field;             /* of a branch: host address of the rel32 to patch */
     uint32_t test;              /* of a prediction: host address of the disp32 that tells its target */
-    int to;                     /* the block it is linked to */
+    int to;                     /* the block it is linked to; of a port access: the one behind it; or NONE */
     int next_incoming;          /* list of the exits that are linked to the same block */
-    int insn;
+    int insn;                   /* which of cache.insn, or NONE */
 };
 
 struct block {
     uint32_t eip;
     uint16_t guest_bytes, instructions;
-    uint32_t landing, entry, end;       /* host addresses; landing: for indirect branches, 0 if it has none */
+    uint32_t landing, entry, end;       /* host addresses; landing: for indirect branches; is entry if it has none */
     int context;
     bool dead, checked;
     int page[2], next_on_page[2];
@@ -120,6 +120,7 @@ struct cache {
     int blocks_max, exits_max, points_max, insns_max, pages_max;
     bool count_runs;            /* blocks count their own, in HOLE->runs by their number */
     struct { uint32_t eip; unsigned faults; } faulting[FAULTING];       /* instructions that write to sealed code */
+    uint32_t window;            /* the shadow's, when checked blocks were made: they read guest code at its host address */
     unsigned generation;        /* counts flushes */
     void (*flushing)(struct cache *);                   /* for patch.c: translated code is about to go */
     void (*unseen)(struct cache *, uint32_t frame);     /* what was looked at there is being written to */

@@ -1,7 +1,5 @@
 /* The third pass: host code for a block's instructions. translate.c explains the passes and draws what a branch becomes. */
-#include "emulate.h"
 #include "gate.h"
-#include "machine.h"
 #include "sequences.h"
 #include "unit.h"
 

@@ -17,7 +17,6 @@
 #include "translator.h"
 #include "vm.h"
 
-
 static void run(struct vm *vm, struct translator *t)
 {
     struct machine *m = &vm->machine;
@@ -57,7 +56,7 @@ static void run(struct vm *vm, struct translator *t)
     }
 }
 
-/* The virtual PC lies where translated code reaches it. */
+/* Our own options: cli_parse() leaves their words here. */
 static const char *word_translate, *word_strategy, *word_cache, *word_dump, *word_profile;
 static const struct cli_option own_options[] = {
     { "translate", "translate=WHAT", "kernel: user code runs directly (default); all: nothing does", &word_translate },
@@ -74,7 +73,7 @@ static uint32_t cache_size(const char *text)
 {
     char *end;
     unsigned long size = strtoul(text, &end, 10);
-    unsigned shift = *end == 'K' ? 10 : *end == 'M' ? 20 : 0;
+    unsigned shift = *end == 'K' || *end == 'k' ? 10 : *end == 'M' ? 20 : 0;
 
     if (*text < '0' || *text > '9' || end[shift != 0] || size > (unsigned long)CACHE_BYTES_MAX >> shift ||
         size << shift < CACHE_BYTES_MIN)
@@ -105,9 +104,8 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
     return -1;
 }
 
-/* What --dump-cache and --profile ask for, at the end. */
-/* The page that --dump-cache asks for, at the end. */
-static int dump(struct translator *t, const struct vm *vm, int status)
+/* What --dump-cache and --profile ask for, at the end. Returns `status`, or EXIT_USAGE. */
+static int write_files(struct translator *t, const struct vm *vm, int status)
 {
     const char *failed = word_dump && !trace_page(&t->cache, word_dump) ? word_dump : NULL;
 
@@ -119,6 +117,7 @@ static int dump(struct translator *t, const struct vm *vm, int status)
     return EXIT_USAGE;
 }
 
+/* The virtual PC lies where translated code reaches it. */
 static struct vm *map_hole(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
@@ -159,5 +158,5 @@ int main(int argc, char **argv)
     profile_to(PROFILE_START);
     if (translator.patches)
         patch_undo_all(translator.patches);             /* a register dump shows the guest's own code */
-    return dump(&translator, vm, vm_finish(vm));
+    return write_files(&translator, vm, vm_finish(vm));
 }

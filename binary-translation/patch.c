@@ -6,7 +6,6 @@
 #include "machine.h"
 #include "sweep.h"
 #include "translate.h"
-#include "unit.h"
 
 enum { JMP_BYTES = 5, OPCODE_JMP = 0xe9, OPCODE_INT3 = 0xcc, OPCODE_NOP = 0x90 };
 

@@ -1,5 +1,5 @@
 /* The inline sequences. They work on the guest's state in struct vcpu itself, which lies in the hole. While translated
- * code runs, cpu.eflags holds only what the processor's flags do not: IF, IOPL, VIF, VIP; the rest is zero. Most keep the
+ * code runs, cpu.eflags holds only what the processor's flags do not: IF, IOPL, VIF, VIP, and AC where it is not checked. Most keep the
  * processor's flags by using none of the instructions that change them: MOV, LEA, MOVZX, JECXZ.
  *
  * A sequence borrows registers by storing them to their slots. Until its last instruction nothing that the guest can
@@ -227,12 +227,11 @@ static void emit_load_segment(struct unit *u, const struct item *item)
     emit_compare_descriptor(u, item);
     if (seg == DS || seg == ES) {
         emit1(e, PREFIX_CS), emit1(e, 0x8e), emit1(e, 0x40 | seg << 3 | EDX), emit1(e, KNOWN_HARDWARE);
-        unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX | POINT_FORWARD, 0);
     } else {
         emit_load_field(e, EAX, EDX, KNOWN_HARDWARE);
         emit1(e, PREFIX_OPSIZE), emit_store(e, ADDRESS(HOLE->slots.selector[seg]), EAX);
-        unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX | POINT_FORWARD, 0);
     }
+    unit_point(u, item->eip, POINT_EAX | POINT_ECX | POINT_EDX | POINT_FORWARD, 0);
     for (unsigned k = 0; k < sizeof(struct segment); k += 4) {
         emit_load_field(e, EAX, EDX, KNOWN_SEGMENT + k);
         emit_store(e, ADDRESS(CPU.seg[seg]) + k, EAX);

@@ -10,11 +10,15 @@
 /* ---- the service --------------------------------------------------------------------------------- */
 
 /* Is there a block to go on with, and nothing that main.c's loop has to see first? */
-static bool may_go_on(const struct translator *t, const struct exit *x, const struct block *next)
+static bool may_go_on(const struct translator *t, const struct exit *x)
 {
     const struct bus *bus = &t->m->bus;
+    const struct block *next;
 
-    return x->to != NONE && !next->dead && next->page[1] == NONE && t->cache.page[next->page[0]].active &&
+    if (x->to == NONE)
+        return false;
+    next = &t->cache.block[x->to];
+    return !next->dead && next->page[1] == NONE && t->cache.page[next->page[0]].active &&
            bus_intr(bus) == (HOLE->slots.interrupt != 0) && bus->exit_status < 0 &&
            (t->cache.insn[x->insn].isa == ISA_IN || vm_deadline(&HOLE->vm) >= t->direct->armed);
 }
@@ -36,7 +40,7 @@ bool run_serve(void)
         return false;                                   /* the loop comes to the same end, and delivers the exception */
     m->counters.exits[COUNT_CALL]++;
     t->direct->entry_eip = m->cpu.eip;
-    if (may_go_on(t, x, &t->cache.block[x->to])) {
+    if (may_go_on(t, x)) {
         m->cpu.eip = t->cache.block[x->to].entry;
         profile_to(PROFILE_CACHE);
         return true;

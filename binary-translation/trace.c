@@ -8,8 +8,6 @@
 
 #include "listing.h"
 
-/* ---- on the terminal ------------------------------------------------------------------------------ */
-
 enum { HEX_DIGITS = 2 * INSN_MAX };
 
 static bool in_colour(void)

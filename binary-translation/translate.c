@@ -1,9 +1,9 @@
 /* The translator. A block of guest code goes through four passes:
  *
  *   decode   fetch and decode instructions up to a jump, call or return, an instruction for the monitor, the end of the
- *            page or BLOCK_INSTRUCTIONS. Only the first one may raise an exception: the others wait for their turn.
- *   plan     choose for each what is emitted: a copy, a copy through the monitor's segment register, a sequence
- *            (sequences.c), or the end of the block.
+ *            page or BLOCK_INSTRUCTIONS; choose what becomes of each: a copy, a copy through the monitor's segment register, a
+ *            sequence (sequences.c), the end of the block. If one cannot be fetched the block ends before it: it may never run.
+ *   plan     what needs the whole block in view: an STI at its end, which instructions ask for the FPU.
  *   emit     (generate.c) write host code. All eight registers and the flags are the guest's throughout, at the guest's own
  *            addresses; only CS and GS are ours. A point is noted wherever the way back to the guest's state changes.
  *   link     later, when an exit is taken for the first time: cache_link() patches its branch.
@@ -20,9 +20,9 @@
  * flags. README.md has what other ways cost. */
 #include "translate.h"
 
+#include <assert.h>
 #include <stdlib.h>
 
-#include "direct/direct.h"
 #include "emit.h"
 #include "emulate.h"
 #include "gate.h"
@@ -65,6 +65,7 @@ struct exit *unit_exit(struct unit *u, enum exit_kind kind, const struct item *i
     c->stubs = cache_stub(c, x);
     stub = (struct emitter){ cache_writable(c, c->stubs), c->stubs };
     gate_emit_stub(&stub, (uint32_t)(x - c->exit));
+    assert(stub.address - c->stubs <= STUB_BYTES);
     return x;
 }
 
@@ -180,10 +181,13 @@ static void plan(struct unit *u)
 
 bool translate_has_room(const struct cache *c)
 {
-    enum { EXITS_OF_A_BLOCK = 2 * BLOCK_INSTRUCTIONS + 4, POINTS_OF_A_BLOCK = 8 * BLOCK_INSTRUCTIONS };
+    enum {
+        EXITS_OF_A_BLOCK = 2 * BLOCK_INSTRUCTIONS + 4, POINTS_OF_A_BLOCK = 8 * BLOCK_INSTRUCTIONS,
+        INSNS_OF_A_BLOCK = BLOCK_INSTRUCTIONS + 2,              /* of two exits: its own, and its guard's */
+    };
 
     return c->next + BLOCK_HOST_BYTES + EXITS_OF_A_BLOCK * STUB_BYTES <= c->stubs && c->blocks < c->blocks_max &&
-           c->pages + 2 <= c->pages_max && c->insns + BLOCK_INSTRUCTIONS <= c->insns_max &&
+           c->pages + 2 <= c->pages_max && c->insns + INSNS_OF_A_BLOCK <= c->insns_max &&
            c->points + POINTS_OF_A_BLOCK <= c->points_max;
 }
 
@@ -207,6 +211,7 @@ static void end_block(struct unit *u)
 {
     struct counters *counters = &u->cache->m->counters;
 
+    assert(u->block->end - u->block->landing <= BLOCK_HOST_BYTES);
     u->cache->next = (u->block->end + 31) & ~31u;
     counters->blocks_translated++;
     counters->guest_bytes += u->block->guest_bytes;

@@ -249,6 +249,14 @@ enum direct_exit translator_run_directly(struct translator *t, uint64_t deadline
     return exit;
 }
 
+static void follow_window(struct translator *t)
+{
+    if (t->cache.window == t->direct->shadow.window)
+        return;
+    t->cache.window = t->direct->shadow.window;
+    cache_flush(&t->cache);
+}
+
 enum direct_exit translator_run(struct translator *t, uint64_t deadline)
 {
     enum direct_exit exit;
@@ -259,6 +267,7 @@ enum direct_exit translator_run(struct translator *t, uint64_t deadline)
         direct_select(t->direct);
         if (t->m->stopped)
             return DIRECT_STOPPED;
+        follow_window(t);
         exit = turn(t, &again);
     } while (again && !t->m->stopped);
     return t->m->stopped ? DIRECT_STOPPED : exit;

@@ -13,6 +13,8 @@ enum translator_count {
     COUNT_BREAKPOINT, COUNT_STORE,
 };
 
+enum { OPENED_MAX = 8 };
+
 struct translator {
     struct machine *m;
     struct direct *direct;
@@ -26,7 +28,7 @@ struct translator {
     bool want_fpu;              /* enter with the guest's FPU state */
     bool alone;                 /* the next instruction is to be translated alone, though its page may run directly */
     bool open;                  /* the pages `opened` are writable, for one instruction */
-    uint32_t opened[4];
+    uint32_t opened[OPENED_MAX];
     unsigned opened_count;
     /* For tests: the processor stops after each host instruction, and `spy` looks. True: go on. NULL: nobody does. */
     bool (*spy)(struct translator *);
@@ -35,7 +37,7 @@ struct translator {
 /* After direct_init(). `bytes`: of code cache. NULL, or what this host lacks. */
 const char *translator_init(struct translator *t, struct direct *d, uint32_t bytes);
 
-/* Let the guest run, translated, at whatever privilege; see direct_run(). Never DIRECT_SEALED. */
+/* Let the guest run, translated, at whatever privilege; see direct_run(). Never DIRECT_SEALED or DIRECT_UNSEEN. */
 enum direct_exit translator_run(struct translator *t, uint64_t deadline);
 
 /* Is what comes next to be run directly: user code, for which ring 3 is right? And then direct_run(), for that. */

@@ -1,4 +1,6 @@
 /* Guest code that is written to: what is forgotten, and how the write gets through the seal. */
+#include <assert.h>
+
 #include "emulate.h"
 #include "machine.h"
 #include "run.h"
@@ -57,14 +59,18 @@ bool translator_write(struct translator *t)
     if (shadow_fill(&d->shadow, gla, ACCESS_READ) == FILL_STOPPED)
         return false;
     shadow_open(&d->shadow, gla);
-    t->opened[t->opened_count++ % 4] = gla;
+    for (unsigned i = 0; i < t->opened_count; i++)
+        if (t->opened[i] == gla)
+            return true;
+    assert(t->opened_count < OPENED_MAX);               /* no instruction writes to more pages */
+    t->opened[t->opened_count++] = gla;
     t->open = true;
     return true;
 }
 
 void run_close_pages(struct translator *t)
 {
-    for (unsigned i = 0; i < t->opened_count && i < 4; i++)
+    for (unsigned i = 0; i < t->opened_count; i++)
         shadow_close(&t->direct->shadow, t->opened[i]);
     t->opened_count = 0;
     t->open = false;

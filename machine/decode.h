@@ -43,7 +43,7 @@ struct operand {
 
 enum branch { BRANCH_NONE, BRANCH_SHORT_OR_NEAR, BRANCH_RETURN, BRANCH_CALL };
 
-enum fpu { FPU_NONE, FPU_X87, FPU_WAIT, FPU_MMX, FPU_SSE };
+enum fpu { FPU_NONE, FPU_X87, FPU_WAIT, FPU_MMX, FPU_SSE };     /* in this order: exits.c asks for FPU_MMX and above */
 
 struct insn {
     enum isa isa;

@@ -73,6 +73,17 @@ test_bad_usage() {
     bad 0 '' --version
 }
 
+# A patched kernel in a cache that is too small for its patches: INT3 does the rest.
+test_bt_patch_in_a_small_cache() {
+    engine bt-patch
+    for size in 8K 12K 64K; do
+        for program in race demo forkwait; do
+            on_vmm run=$program --cache=$size
+            [ $status -eq 1 ] || fail "exit status $status: run=$program, --cache=$size"
+        done
+    done
+}
+
 # What binary-translation alone has.
 test_bt_bad_options() {
     engine bt

@@ -122,7 +122,8 @@ static bool operands_allowed(struct direct *d, bool *explained)
     return true;
 }
 
-/* A near branch out of the truncated code segment: carried out here, and direct_run() sees where EIP is. */
+/* Near branches that are not the processor's: out of the truncated code segment, or of translated code (EXIT_NEAR). Whoever
+ * enters the guest next sees where EIP is. */
 bool direct_branch(struct direct *d)
 {
     struct machine *m = d->m;

@@ -39,8 +39,8 @@ enum fill { FILL_DONE, FILL_FAULT, FILL_STOPPED, FILL_SEALED };
  * FILL_SEALED: it is a write to a frame that m->mem.sealed keeps read-only; nothing is mapped. */
 enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access);
 
-/* The frame has become sealed, or may be executed now, or no longer: no mapping of it stays writable or different. When
- * it ceases to be sealed, the next write brings the right to write back. */
+/* What m->mem.sealed or s->executable say of the frame at `frame` (guest-physical, page-aligned) has changed: its mappings
+ * get the rights that follow. Writing is left out: the next write brings it back, if the frame is not sealed. */
 void shadow_seal(struct shadow *s, uint32_t frame);
 
 /* Let writes to a page through for a while, though its frame is sealed; and no longer. */

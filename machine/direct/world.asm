@@ -27,6 +27,9 @@ FLAGS_BEYOND_SAHF equ 0x244400  ; DF, NT, AC, ID
 FPU_QWORDS equ 288 / 8          ; FXSAVE as far as 32-bit code can see: x87 and XMM0-7
 
 section .note.GNU-stack noalloc noexec nowrite progbits
+section .rodata
+host_mxcsr: dd 0x1f80          ; the C ABI's
+
 section .text
 
 ; The host's FS base. Keeps rdi, rsi, rdx; clobbers rax, rcx, r8-r11.
@@ -183,6 +186,8 @@ direct_gate:
         cmp     byte [direct_world + WORLD_FPU], 0
         je      .service
         fxsave  [r8 + VCPU_FPU]
+        fninit                                  ; C must not meet the guest's masks and rounding
+        ldmxcsr [host_mxcsr]
         jmp     .out
 .service:
         mov     rax, [direct_world + WORLD_SERVICE]
@@ -216,6 +221,8 @@ signal_entry:
         jae     in_vmm
         restore_thread_pointer
         mov     rsp, [direct_world + WORLD_HOST_RSP]
+        push    2                               ; perhaps it came behind POPFQ: AC and NT must not trouble the VMM
+        popfq
         mov     eax, 1
         jmp     leave
 

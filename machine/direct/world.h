@@ -30,7 +30,7 @@ struct world {
 extern struct world direct_world __attribute__((visibility("hidden")));
 
 /* Run the guest from direct_world and `cpu` until a signal comes, or until it jumps to direct_gate(). True: interrupted
- * by the timer before the first instruction, nothing has changed. False: registers, FPU state and direct_world are the
+ * by the timer before the first instruction, nothing has changed but what the service did. False: registers, FPU state and direct_world are the
  * guest's; direct_world.signal is 0 after the gate. */
 bool direct_enter(struct vcpu *cpu);
 
