@@ -129,6 +129,7 @@ test_bad_int80_is_the_guests_own() {
 test_bad_beyond_ram() {
     bad 4 '0x00200000.*beyond its 2 MiB' -m 2 -kernel "$(guest beyond-ram)"
     bad 4 'over_the_end\+0x0' -m 2 -kernel "$(guest beyond-ram)"
+    bad 4 '0x0020000.*beyond its 2 MiB' -m 2 -kernel "$(guest edge-of-ram)"
 }
 
 test_bad_tables() {

@@ -271,6 +271,17 @@ probe "smc-after-jump", 0x22
 .changed:
     mov al, 0x11
 
+probe "smc-bit", 0x22                       ; BTS reaches far beyond the operand it names
+    xor eax, eax
+    call .code
+    mov ecx, 65 * 8 + 1
+    bts dword [.code - 64], ecx             ; bit 1 of the byte behind MOV's opcode
+    call .code
+    jmp probe_done
+.code:
+    mov al, 0x20
+    ret
+
 probe "smc-loop", 55                        ; adds 1, then 2, up to 10
     mov ecx, 10
 .again:
