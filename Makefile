@@ -181,6 +181,7 @@ bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 
 compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
+	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
 	$(B)/quadbench --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
 -include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d $(B)/guests/native/twin.d

@@ -78,12 +78,14 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
     return why;
 }
 
-/* With interrupts off or ports of its own, even user code would see what is not so (VMware's rule: Bugnion et al. 2012). */
+/* PUSHF shows ring 3 the processor's IF, IOPL, VIF and VIP, which are 1, 0, 0, 0, and POPF with IOPL 3 would change IF:
+ * user code that has others is translated (VMware's rule: Bugnion et al. 2012). */
 bool translator_runs_directly(const struct translator *t)
 {
     const struct vcpu *cpu = &t->m->cpu;
 
-    return !t->user_too && !t->open && !t->alone && vcpu_cpl(cpu) == 3 && vcpu_iopl(cpu) < 3 && (cpu->eflags & FLAG_IF) &&
+    return !t->user_too && !t->open && !t->alone && vcpu_cpl(cpu) == 3 &&
+           (cpu->eflags & (FLAG_IF | FLAG_IOPL | FLAG_VIF | FLAG_VIP)) == FLAG_IF &&
            !look_found_sensitive(&t->cache, cpu->seg[CS].base + cpu->eip);
 }
 

@@ -176,6 +176,14 @@ probe "pushf-user-iopl", IOPL3 | FLAG_IF
     user USER | IOPL3
     flags IOPL3 | FLAG_IF
 
+probe "pushf-user-iopl-1", 0x1000 | FLAG_IF ; which allows nothing, and yet is seen
+    user USER | 0x1000
+    flags IOPL3 | FLAG_IF
+
+probe "pushf-user-vif", 0x180000            ; VIF and VIP: IRET from ring 0 sets them
+    user USER | 0x180000
+    flags 0x180000
+
 ; ---- LAR LSL VERR VERW: Intel SDM vol. 3A 5.10 -------------------------------------------------------
 %macro inspect 4                            ; name, instruction, selector, what it must say (0: ZF is 0)
 probe %1, %4

@@ -95,7 +95,7 @@ next:   mov     eax, cr0                        ; paging off
         mov     eax, 0x100000 | 0x63
 .page:  stosd
         add     eax, 0x1000
-        cmp     eax, stack_top
+        cmp     eax, stack_top + 0x63
         jb      .page
 
         xor     ecx, ecx                        ; gates: exceptions but 3 and 4, and the end
