@@ -14,6 +14,7 @@ PAGE_TAB equ 0x13000
 CODE    equ 0x20000
 CODE_BYTES equ 0x2000
 MEMORY  equ 0x24000
+USER_CODE equ 0x1b
 VECTOR_END equ 0x3e
 FLAG_RF equ 0x10000
 
@@ -38,6 +39,9 @@ MEMORY_BYTES equ 0xe000
 left:   dd      0
 this:   dd      0
 count:  dd      0
+entry:  dd      0                       ; of a stream: EIP, CS, ESP
+        dw      0x08
+entry_esp: dd   0
 code16: dw      0xcd | VECTOR_END << 8, 0xcd | VECTOR_END << 8
 gdt_of_streams: dw 0xaf
         dd      TABLES
@@ -126,26 +130,27 @@ next:   mov     eax, cr0                        ; paging off
         mov     eax, [ebp + record.cr0]
         mov     cr0, eax
 
-        ; the stack for IRET: its own for the kernel, since IRET does not change ESP then
+        ; IRET to user code. To the kernel POPF, MOV and JMP: a stream may read what is below its ESP
+        mov     eax, [ebp + record.gpr + 16]
+        mov     [entry_esp], eax
+        mov     eax, [ebp + record.eip]
+        mov     [entry], eax
         mov     edx, 0x10
         cmp     dword [ebp + record.user], 0
         jne     .user
-        mov     esp, [ebp + record.gpr + 16]
-        push    dword [ebp + record.eflags]
-        push    0x08
-        jmp     .enter
-.user:  mov     edx, 0x3b
         push    edx
-        push    dword [ebp + record.gpr + 16]
         push    dword [ebp + record.eflags]
-        push    0x1b
-.enter: push    dword [ebp + record.eip]
         mov     eax, 0x48
         mov     ecx, 0x50
-        cmp     edx, 0x10
-        je      .load
-        or      eax, 3
-        or      ecx, 3
+        jmp     .load
+.user:  mov     edx, 0x3b
+        push    edx
+        push    dword [entry_esp]
+        push    dword [ebp + record.eflags]
+        push    USER_CODE
+        push    eax
+        mov     eax, 0x48 | 3
+        mov     ecx, 0x50 | 3
 .load:  mov     fs, ax
         mov     gs, cx
         mov     es, dx
@@ -157,7 +162,12 @@ next:   mov     eax, cr0                        ; paging off
         mov     esi, [ebp + record.gpr + 24]
         mov     edi, [ebp + record.gpr + 28]
         mov     ebp, [ebp + record.gpr + 20]
+        cmp     dword [esp + 4], USER_CODE
+        jne     .kernel
         iret
+.kernel: popfd
+        mov     esp, [entry_esp]
+        jmp     far [entry]
 
 done:   exit    0
 
