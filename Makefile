@@ -52,10 +52,13 @@ guest_obj     = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(1))) $(patsubst %.asm,$(B
 
 GUEST_USER_SRC   := $(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm \
                     $(wildcard guests/bench/bench-user.c) $(wildcard guests/user/*.c guests/user/*.asm)
-GUEST_KERNEL_SRC := $(wildcard guests/kernel/*.c guests/kernel/*.asm guests/probes/*.c guests/probes/*.asm) \
+GUEST_KERNEL_SRC := $(wildcard guests/kernel/*.c guests/kernel/*.asm guests/kernel/native/*.c guests/kernel/native/*.asm \
+                    guests/probes/*.c guests/probes/*.asm) \
                     $(filter-out $(GUEST_USER_SRC),$(wildcard guests/bench/*.c guests/bench/*.asm))
 GUEST_USER_OBJ   := $(call guest_obj,$(GUEST_USER_SRC)) $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o
 GUEST_KERNEL_OBJ := $(call guest_obj,$(GUEST_KERNEL_SRC))
+
+NATIVE_INC = -I$(B)/include/ -I$(<D)/ -Iguests/kernel/native/
 
 $(B)/guests/%.o: guests/%.c | packages
 	@mkdir -p $(@D)
@@ -63,8 +66,8 @@ $(B)/guests/%.o: guests/%.c | packages
 
 $(B)/guests/%-asm.o: guests/%.asm $(B)/include/pc.inc | packages
 	@mkdir -p $(@D)
-	$(NASM) -f elf32 -g -F dwarf -w+all -I$(B)/include/ -I$(<D)/ -o $@ $<
-	@$(NASM) -f elf32 -I$(B)/include/ -I$(<D)/ -M -MT $@ $< > $(@:.o=.d)     # -MD leaves %include out
+	$(NASM) -f elf32 -g -F dwarf -w+all $(NATIVE_INC) -o $@ $<
+	@$(NASM) -f elf32 $(NATIVE_INC) -M -MT $@ $< > $(@:.o=.d)     # -MD leaves %include out
 
 $(B)/include/pc.inc: machine/pc.h
 	@mkdir -p $(@D)

@@ -25,7 +25,7 @@ static const struct { const char *name; loop *run; void *place; } benches[] = {
     { "out", bench_out, (void *)PORT },
     { "sidt", bench_sidt, buffer },
     { "mov-from-cr0", bench_mov_from_cr0, NULL },
-    { "mov-to-cr3", bench_mov_to_cr3, (uint8_t *)kernel_pgdir - KERNEL_BASE },
+    { "mov-to-cr3", bench_mov_to_cr3, NULL },
     { "invlpg", bench_invlpg, (void *)PAGE_THERE },
     { "callret", bench_callret, NULL },
     { "callind", bench_callind, (void *)empty },
@@ -108,7 +108,10 @@ void bench_main(void)
     prepare();
     for (unsigned i = 0; i < sizeof benches / sizeof benches[0]; i++)
         if (!only || listed(only, benches[i].name)) {
-            measure(benches[i].name, benches[i].run, benches[i].place, samples, cycles);
+            bool cr3 = benches[i].run == bench_mov_to_cr3;
+
+            measure(benches[i].name, benches[i].run, cr3 ? (void *)virt_to_phys(kernel_pgdir) : benches[i].place, samples,
+                    cycles);
             ran++;
         }
     if (!ran)

@@ -7,12 +7,10 @@
 ;      eax ecx edx ebx esp ebp esi edi  pusha
 ;      ds   es   fs   gs          <- esp
 
+%include "ops.inc"
+
 extern trap
 global trap_stubs, trap_return, switch_stacks
-
-%macro iret_to 0                ; back to whoever was interrupted: the sixteenth sensitive operation (ops.h)
-        iret
-%endmacro
 
 section .text
 bits 32
@@ -37,9 +35,7 @@ enter:  pusha
         cld
         test    byte [esp + 60], 3              ; cs: segments change only with the privilege
         jz      .kernel
-        mov     eax, 0x10
-        mov     ds, eax
-        mov     es, eax
+        load_kernel_data
 .kernel:
         push    esp
         call    trap                            ; void trap(struct trapframe *)

@@ -9,11 +9,12 @@
 #include "pc.h"
 #include "text.h"
 
-/* ---- memory map: boot.asm and guests/README.md draw it ---- */
+/* ---- memory map: guests/README.md draws it ---- */
 #define KERNEL_BASE 0xc0000000u         /* physical 0 is here */
 #define USER_BASE   0x00400000u         /* program text, data, heap */
 #define USER_STACK  0x00800000u         /* grows down from here */
 #define PAGE        4096u
+#define RAM_PAGES   32768               /* at most: 128 MiB */
 
 enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 32, PTE_D = 64, PTE_G = 256 };
 
@@ -21,7 +22,6 @@ enum { PTE_P = 1, PTE_W = 2, PTE_U = 4, PTE_A = 32, PTE_D = 64, PTE_G = 256 };
 enum { SEL_KCODE = 0x08, SEL_KDATA = 0x10, SEL_UCODE = 0x1b, SEL_UDATA = 0x3b, SEL_TSS = 0x40 };
 enum { VEC_PF = 14, VEC_IRQ = 0x20, VEC_SYSCALL = 0x40 };
 
-struct multiboot_info;
 struct gdt_entry { uint32_t low, high; };
 struct idt_gate { uint32_t low, high; };
 struct tss {                            /* Intel SDM vol. 3A 7.2.1 */
@@ -53,10 +53,11 @@ extern const struct symbol symbol_table[];      /* made by the Makefile; sorted,
 const char *symbol_at(uint32_t address, uint32_t *offset);
 
 /* ---- memory ---- */
-extern uint32_t kernel_pgdir[1024];
+extern uint32_t *kernel_pgdir;
 static inline void *phys_to_virt(uint32_t pa) { return (void *)(pa + KERNEL_BASE); }
 static inline uint32_t virt_to_phys(const void *va) { return (uint32_t)va - KERNEL_BASE; }
-void memory_init(const struct multiboot_info *info, uint32_t info_pa);
+struct boot;
+void memory_init(const struct boot *boot);
 uint32_t page_alloc(void);              /* physical address of a zeroed page; panics when none is left */
 void page_free(uint32_t pa);
 uint32_t pages_free(void);
@@ -64,13 +65,7 @@ uint32_t *pte_of(uint32_t *pgdir, uint32_t va);         /* NULL if there is no p
 void map_page(uint32_t *pgdir, uint32_t va, uint32_t pa, uint32_t flags);   /* makes the table; flushes nothing */
 
 /* ---- devices ---- */
-void console_init(void);
-void console_write(const char *text, size_t bytes);
 void kprintf(const char *format, ...) __attribute__((format(printf, 1, 2)));    /* %s %c %d %u %x %08x %% */
-void pic_init(void);
-void pic_eoi(unsigned irq);
-void timer_init(uint32_t hz);
-uint16_t timer_clock(void);             /* counter 1: falls at PIT_HZ and goes round, whoever is interrupted */
 extern volatile uint32_t ticks;
 
 /* ---- what runs ---- */

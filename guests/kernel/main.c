@@ -1,6 +1,5 @@
 /* The tiny kernel. main() is its table of contents. */
 #include "kernel.h"
-#include "multiboot.h"
 #include "ops.h"
 #include "process.h"
 
@@ -20,12 +19,10 @@ const char *option(const char *name)
 
 uint32_t option_number(const char *name, uint32_t otherwise) { return option_value(line, name, otherwise); }
 
-static void options_init(const struct multiboot_info *info)
+static void options_init(const struct boot *boot)
 {
-    const char *from = phys_to_virt(info->cmdline);
-
-    for (size_t i = 0; (info->flags & MULTIBOOT_CMDLINE) && from[i] && i + 1 < sizeof line; i++)
-        line[i] = from[i];
+    for (size_t i = 0; boot->command_line[i] && i + 1 < sizeof line; i++)
+        line[i] = boot->command_line[i];
 }
 
 /* A program of the kernel's own, or process 1, which finds the user program itself. */
@@ -47,22 +44,17 @@ static void run(void)
 void report(unsigned passed, unsigned failed)
 {
     kprintf("DONE %u %u\n", passed, failed);
-    outb(PORT_DEBUG_EXIT, failed != 0);
-    halt_forever();
+    machine_off(failed != 0);
 }
 
-void main(uint32_t magic, uint32_t info_pa);
-void main(uint32_t magic, uint32_t info_pa)
+void main(const struct boot *boot)
 {
-    const struct multiboot_info *info = phys_to_virt(info_pa);
-
     console_init();                     /* a voice first */
-    if (magic != MULTIBOOT_LOADER_MAGIC)
-        kernel_panic(NULL, "not started by a multiboot loader");
     gdt_init();                         /* segments, TSS */
     idt_init();                         /* traps */
-    memory_init(info, info_pa);         /* pages to give away */
-    options_init(info);                 /* the command line */
-    pic_init();                         /* interrupts: all masked */
+    memory_init(boot);                  /* pages to give away */
+    options_init(boot);                 /* the command line */
+    irq_init();                         /* interrupts: all masked */
     run();                              /* what the command line names; timer and processes if it is a process */
+    __builtin_unreachable();            /* it ends by report() */
 }

@@ -49,6 +49,7 @@ static uint32_t *new_space(void)
     uint32_t *pgdir = phys_to_virt(page_alloc());
 
     memcpy(pgdir + 1024 - KERNEL_ENTRIES, kernel_pgdir + 1024 - KERNEL_ENTRIES, KERNEL_ENTRIES * 4);
+    space_begin(pgdir);
     return pgdir;
 }
 
@@ -66,6 +67,7 @@ static uint32_t *first_space(uint32_t *brk)
             copy_page(pgdir, va, p);
     }
     map_page(pgdir, USER_STACK - PAGE, page_alloc(), PTE_USER_DATA);
+    ptes_sync();
     *brk = va;
     return pgdir;
 }
@@ -101,9 +103,14 @@ static void free_user_page(uint32_t *to, uint32_t va, uint32_t pte)
 static void free_space(uint32_t *pgdir)
 {
     for_user_pages(pgdir, free_user_page, NULL);
+    space_end(pgdir);
     for (unsigned i = 0; i < 1024 - KERNEL_ENTRIES; i++)
-        if (pgdir[i] & PTE_P)
+        if (pgdir[i] & PTE_P) {
+            table_end(phys_to_virt(pgdir[i] & ~(PAGE - 1)));
             page_free(pgdir[i] & ~(PAGE - 1));
+        }
+    table_end(pgdir);
+    ptes_sync();
     page_free(virt_to_phys(pgdir));
 }
 
@@ -133,7 +140,7 @@ static void schedule(void)
     if (next == old)
         return;
     current = next;
-    tss.esp0 = (uint32_t)next->stack + PAGE;
+    set_kernel_stack((uint32_t)next->stack + PAGE);
     load_cr3(virt_to_phys(next->pgdir));
     switch_stacks(old ? &old->esp : &boot_esp, next->esp);
 }
@@ -202,6 +209,7 @@ int process_fork(const struct trapframe *f)
         return -1;
     }
     for_user_pages(current->pgdir, fork_page, pgdir);
+    ptes_sync();
     p->parent = current->pid;
     p->brk = current->brk;
     return p->pid;
@@ -268,6 +276,7 @@ int32_t process_brk(uint32_t bytes)
         return -1;
     for (uint32_t va = (old + PAGE - 1) & ~(PAGE - 1); va < new; va += PAGE)
         map_page(current->pgdir, va, page_alloc(), PTE_USER_DATA);
+    ptes_sync();
     current->brk = new;
     return (int32_t)old;
 }

@@ -2,6 +2,7 @@
 #include "syscall.h"
 
 #include "kernel.h"
+#include "ops.h"
 #include "process.h"
 
 static int32_t sys_write(uint32_t text, uint32_t bytes)

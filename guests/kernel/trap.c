@@ -7,6 +7,7 @@
 enum { GATE_INTERRUPT = 0x8e00, EXCEPTIONS = 32, IRQS = 16 };
 
 struct idt_gate idt[256];
+volatile uint32_t ticks;
 bool (*trap_hook)(struct trapframe *);
 
 extern const uint8_t trap_stubs[];      /* 16 bytes each */
@@ -17,10 +18,16 @@ static const char *const exception_names[EXCEPTIONS] = {
     "alignment check", "machine check", "SIMD error",
 };
 
-void idt_set(unsigned vector, uint32_t handler, unsigned dpl)
+static void write_gate(unsigned vector, uint32_t handler, unsigned dpl)
 {
     idt[vector].low = (uint32_t)SEL_KCODE << 16 | (handler & 0xffff);
     idt[vector].high = (handler & 0xffff0000) | GATE_INTERRUPT | dpl << 13;
+}
+
+void idt_set(unsigned vector, uint32_t handler, unsigned dpl)
+{
+    write_gate(vector, handler, dpl);
+    gate_changed(vector);
 }
 
 void idt_init(void)
@@ -28,7 +35,7 @@ void idt_init(void)
     static const struct table_register idtr = { sizeof idt - 1, (uint32_t)idt };
 
     for (unsigned v = 0; v < 256; v++)
-        idt_set(v, (uint32_t)trap_stubs + 16 * v, v == 3 || v == 4 || v == VEC_SYSCALL ? 3 : 0);
+        write_gate(v, (uint32_t)trap_stubs + 16 * v, v == 3 || v == 4 || v == VEC_SYSCALL ? 3 : 0);
     load_idt(&idtr);
 }
 
@@ -76,9 +83,9 @@ static void exception(struct trapframe *f)
 
 static void interrupt(unsigned irq)
 {
-    pic_eoi(irq);
+    irq_done(irq);
     if (irq == IRQ_TIMER) {
-        ticks++;
+        ticks += timer_ticks();
         process_tick();
     }
 }
@@ -87,6 +94,8 @@ static void interrupt(unsigned irq)
 void trap(struct trapframe *f);
 void trap(struct trapframe *f)
 {
+    if (f->vector >= VEC_IRQ && f->vector < VEC_IRQ + IRQS)
+        f->vector = VEC_IRQ + irq_take(f->vector);
     if (trap_hook && trap_hook(f))
         return;
     if (f->vector < EXCEPTIONS)

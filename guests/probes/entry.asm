@@ -1,4 +1,4 @@
-; Into a probe and out of it; the processor's state before each one; an interrupt on order. See probe.inc, probes.c.
+; Into a probe and out of it; the processor's state before each one. See probe.inc, probes.c.
 %define ENTRY_ASM
 %include "pc.inc"
 %include "probe.inc"
@@ -85,41 +85,6 @@ probe_reset_cpu:
     mov cr0, eax
     mov eax, [esp + 8]
     mov cr3, eax
-    ret
-
-; Makes IRQ 4 pending, by the UART's transmitter: it is empty, and from now on says so. IF = 0, or the interrupt
-; comes inside. Gives up after 65,536 looks at the transmitter, 64 at the PIC; changes EAX, ECX, EDX.
-global arm_irq, arm_masked
-arm_irq:
-    mov al, 0xef
-    out PORT_PIC1_DATA, al
-arm_masked:                     ; the same, with the line masked
-    mov dword [armed], 1
-    mov dx, PORT_COM1 + 5
-    mov ecx, 0x10000
-.busy:
-    in al, dx
-    test al, 0x40
-    jnz .empty
-    dec ecx
-    jnz .busy
-.empty:
-    mov dx, PORT_COM1 + 1
-    xor eax, eax
-    out dx, al
-    mov al, 2
-    out dx, al
-    mov al, 0x0a
-    out PORT_PIC1_COMMAND, al                ; the PIC's port shows its requests
-    mov ecx, 64
-.wait:
-    in al, PORT_PIC1_COMMAND
-    test al, 0x10
-    jnz .pending
-    dec ecx
-    jnz .wait
-.pending:
-    xor eax, eax
     ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -56,10 +56,9 @@ static bool interrupt(const struct trapframe *f)
     irqs++;
     irq_eip = f->eip;
     irq_order = irq_order << 4 | (f->vector - IRQ_BASE);
-    if (f->vector == IRQ_BASE + IRQ_COM1)
-        inb(PORT_COM1 + 2);                 /* reading what it is takes the request back */
+    quiet_irq(f->vector - IRQ_BASE);
     if (!hold_eoi)
-        outb(PORT_PIC1_COMMAND, 0x20);
+        irq_done(f->vector - IRQ_BASE);
     return true;
 }
 
@@ -100,8 +99,9 @@ static void keep_state(void)
         map_page(kernel_pgdir, U_CODE + i * 4096, page_alloc(), flags);
     }
     user_ptes = pte_of(kernel_pgdir, U_CODE);
-    user_ptes[U_ABSENT] = 0;
-    user_ptes[U_SUPER] &= ~PAGE_P;          /* only for the probes that ask: it lies among pages of ring 3 */
+    set_pte(&user_ptes[U_ABSENT], 0);
+    set_pte(&user_ptes[U_SUPER], user_ptes[U_SUPER] & ~PAGE_P);     /* only for the probes that ask: it lies among pages of ring 3 */
+    ptes_sync();
     memcpy(kept_ptes, user_ptes, sizeof kept_ptes);
     memcpy(kept_gdt, gdt, sizeof kept_gdt);
     memcpy(kept_idt, idt, sizeof kept_idt);
@@ -109,15 +109,12 @@ static void keep_state(void)
     kept_idt[LEAVE_USER].high |= GATE_USER;
     kept_cr0 = read_cr0();
     kept_iomap = tss.iomap_base;
-    tss.esp0 = (uint32_t)(stack + sizeof stack);
+    set_kernel_stack((uint32_t)(stack + sizeof stack));
 }
 
 static void reset_interrupts(void)
 {
-    outb(PORT_COM1 + 1, 0);
-    inb(PORT_COM1 + 2);
-    outb(PORT_PIT_CONTROL, 0x30);           /* mode 0 and no count: silent */
-    pic_init();                             /* all masked, and forgets what it has seen */
+    disarm_irq();
     armed = irqs = irq_order = hold_eoi = 0;
 }
 
@@ -125,7 +122,10 @@ static void reset(const struct probe *p)
 {
     memcpy(gdt, kept_gdt, sizeof kept_gdt);
     memcpy(idt, kept_idt, sizeof kept_idt);
-    memcpy(user_ptes, kept_ptes, sizeof kept_ptes);
+    for (unsigned i = 0; i < U_PAGES; i++)
+        if (user_ptes[i] != kept_ptes[i])
+            set_pte(&user_ptes[i], kept_ptes[i]);
+    ptes_sync();
     tss.iomap_base = kept_iomap;
     probe_reset_cpu(kept_cr0, virt_to_phys(kernel_pgdir));
     seen = (struct trapframe) { .vector = ~0u };

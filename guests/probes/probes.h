@@ -15,6 +15,5 @@ struct probe {
 uint32_t probe_run(void (*code)(void));
 void probe_done(void);
 void probe_reset_cpu(uint32_t cr0, uint32_t cr3);
-void arm_irq(void);
 
 #endif

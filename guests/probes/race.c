@@ -1,6 +1,6 @@
 /* The story in one program: what a wrong interrupt flag costs. Two parties add 1 to a counter, the program and an
  * interrupt's handler; a critical section keeps them apart, if PUSHF and POPF do what a kernel needs. No clock: the
- * interrupt is made pending inside the section (arm_irq in entry.asm). The sections' ends: race.asm. */
+ * interrupt is made pending inside the section (arm_irq). The sections' ends: race.asm. */
 #include "kernel.h"
 #include "ops.h"
 #include "pc.h"
@@ -17,8 +17,8 @@ static bool hook(struct trapframe *f)
     if (f->vector != VEC_IRQ + IRQ_COM1)
         return false;
     counter++;
-    inb(PORT_COM1 + 2);
-    pic_eoi(IRQ_COM1);
+    quiet_irq(IRQ_COM1);
+    irq_done(IRQ_COM1);
     return true;
 }
 
@@ -78,9 +78,7 @@ static bool run(const char *name, void (*program)(void), const char *otherwise)
     uint32_t got = counter;     /* read where the program's own guard has ended */
 
     irq_disable();
-    outb(PORT_COM1 + 1, 0);
-    inb(PORT_COM1 + 2);
-    pic_init();
+    disarm_irq();
     kprintf("%s: the program and the handler of an interrupt add 1 each; the counter is %u.\n", name, got);
     if (got == WANT)
         kprintf("PROBE race-%s PASS\n", name);
@@ -95,7 +93,7 @@ void race_main(void)
     unsigned passed = 0;
 
     trap_hook = hook;
-    pic_init();
+    irq_init();
     passed += run("section", section, "POPF did not turn interrupts on again, so the handler never ran.");
     passed += run("nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let\n"
                   "the handler in between reading and writing. An update was lost.");

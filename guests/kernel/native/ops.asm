@@ -1,4 +1,4 @@
-; The kernel's sensitive operations: see ops.h. All are C functions (cdecl): EAX, ECX and EDX are clobbered.
+; The kernel's sensitive operations: see ops.h and ports.h. All are C functions (cdecl): EAX, ECX and EDX are clobbered.
 
 section .text
 bits 32
@@ -22,10 +22,9 @@ op idle
         cli
         ret
 
-op halt_forever
-        cli
+op halt
         hlt
-        jmp     halt_forever
+        ret
 
 op outb
         mov     edx, [esp + 4]
@@ -81,6 +80,11 @@ op load_gdt
 op load_idt
         mov     eax, [esp + 4]
         lidt    [eax]
+        ret
+
+op flush_page
+        mov     eax, [esp + 4]
+        invlpg  [eax]
         ret
 
 op load_tr

@@ -1,4 +1,4 @@
-; From the boot loader to main(). Multiboot leaves the processor in flat 32-bit protected mode, paging off, EAX =
+; From the boot loader to native_main() in boot.c. Multiboot leaves the processor in flat 32-bit protected mode, paging off, EAX =
 ; magic, EBX = information. Here: the final page tables, paging on, a jump to the high half.
 ;
 ;   physical                          linear
@@ -15,8 +15,8 @@ RAM_MAX_PAGES   equ 32768       ; 128 MiB
 CR0_PG_WP       equ 0x80010000
 CR4_PGE         equ 0x80
 
-extern main
-global kernel_pgdir, boot_stack_top
+extern native_main
+global boot_pgdir
 
 section .boot progbits alloc exec nowrite align=4096
 bits 32
@@ -41,14 +41,14 @@ start:  cli
         loop    .page
         lea     ecx, [edx + 1023]
         shr     ecx, 10                         ; tables that hold them
-        mov     edi, kernel_pgdir - KERNEL_BASE + (KERNEL_BASE >> 22) * 4
+        mov     edi, boot_pgdir - KERNEL_BASE + (KERNEL_BASE >> 22) * 4
         mov     eax, kernel_tables - KERNEL_BASE + PTE_TABLE
 .table: stosd
         add     eax, 4096
         loop    .table
         mov     dword [boot_identity - KERNEL_BASE + (0x100000 >> 12) * 4], 0x100000 | PTE_PLAIN
-        mov     dword [kernel_pgdir - KERNEL_BASE], boot_identity - KERNEL_BASE + PTE_PLAIN
-        mov     eax, kernel_pgdir - KERNEL_BASE
+        mov     dword [boot_pgdir - KERNEL_BASE], boot_identity - KERNEL_BASE + PTE_PLAIN
+        mov     eax, boot_pgdir - KERNEL_BASE
         mov     cr3, eax
         mov     eax, CR4_PGE
         mov     cr4, eax
@@ -60,16 +60,16 @@ start:  cli
 
 section .text
 bits 32
-high:   mov     dword [kernel_pgdir], 0         ; no identity any more
-        mov     eax, kernel_pgdir - KERNEL_BASE
+high:   mov     dword [boot_pgdir], 0         ; no identity any more
+        mov     eax, boot_pgdir - KERNEL_BASE
         mov     cr3, eax
         mov     esp, boot_stack_top
         push    ebx
         push    ebp
-        call    main                            ; void main(uint32_t magic, uint32_t info); never returns
+        call    native_main                     ; void native_main(uint32_t magic, uint32_t info_pa); never returns
 
 section .bss nobits alloc noexec write align=4096
-kernel_pgdir:   resd 1024
+boot_pgdir:   resd 1024
 boot_identity:  resd 1024
 kernel_tables:  resd RAM_MAX_PAGES
 boot_stack:     resb 16384
