@@ -73,6 +73,11 @@ $(B)/include/pc.inc: machine/pc.h
 	@mkdir -p $(@D)
 	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
 
+$(B)/include/pv.inc: paravirt/interface.h paravirt/hypercalls.def
+	@mkdir -p $(@D)
+	awk '/^#define [A-Z0-9_]+ ./ { sub(/#/, "%"); print } \
+	     /^HYPERCALL/ { split($$0, part, /[(,]/); print "%define HC_" part[2], n++ } END { print "%define HYPERCALLS", n }' $^ > $@
+
 $(B)/guests/user.o: $(GUEST_USER_OBJ)
 	$(LD) -m elf_i386 -r -o $@ $^
 	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
@@ -93,6 +98,35 @@ $(B)/guests/kernel.elf: $(B)/guests/first.elf
 	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests/symbols.c -o $(B)/guests/symbols.o
 	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/symbols.o
 
+# The same, bound to hypercalls: C objects are shared, assembly is assembled once more with the other ops.inc.
+PV_INC     = -I$(B)/include/ -I$(<D)/ -Iguests/kernel/paravirt/
+pv_asm     = $(patsubst guests/%.asm,$(B)/guests-pv/%-asm.o,$(filter %.asm,$(1)))
+PV_SHARED := $(filter-out guests/kernel/native/%,$(GUEST_KERNEL_SRC))
+PV_KERNEL_OBJ := $(call guest_obj,$(filter %.c,$(PV_SHARED) $(wildcard guests/kernel/paravirt/*.c))) \
+                 $(call pv_asm,$(PV_SHARED) $(wildcard guests/kernel/paravirt/*.asm))
+PV_USER_OBJ   := $(filter-out $(B)/guests/user/start-asm.o,$(GUEST_USER_OBJ)) $(B)/guests-pv/user/start-asm.o
+
+$(B)/guests/kernel/paravirt/%.o: GUEST_CFLAGS += -Iparavirt
+
+$(B)/guests-pv/%-asm.o: guests/%.asm $(B)/include/pc.inc $(B)/include/pv.inc | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -g -F dwarf -w+all $(PV_INC) -o $@ $<
+	@$(NASM) -f elf32 $(PV_INC) -M -MT $@ $< > $(@:.o=.d)
+
+$(B)/guests-pv/user.o: $(PV_USER_OBJ)
+	$(LD) -m elf_i386 -r -o $@ $^
+	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
+
+$(B)/guests-pv/first.elf: $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o guests/kernel/kernel.ld
+	: | $(SYMBOLS_C) > $(B)/guests-pv/no-symbols.c
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests-pv/no-symbols.c -o $(B)/guests-pv/no-symbols.o
+	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o $(B)/guests-pv/no-symbols.o
+
+$(B)/guests/kernel-pv.elf: $(B)/guests-pv/first.elf
+	nm -n $< | $(SYMBOLS_C) > $(B)/guests-pv/symbols.c
+	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests-pv/symbols.c -o $(B)/guests-pv/symbols.o
+	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o $(B)/guests-pv/symbols.o
+
 QEMU_RUN = qemu-system-i386 -accel tcg -cpu max -display none -serial stdio -no-reboot \
            -device isa-debug-exit,iobase=0xf4,iosize=1 -kernel
 
@@ -103,7 +137,7 @@ GUEST_ENDED = status=$$?; [ $$((status % 2)) -eq 1 ] || exit $$status
 run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
 	@$(QEMU_RUN) $< -append "$(APPEND)"; $(GUEST_ENDED)
 
--include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d)
+-include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d) $(PV_KERNEL_OBJ:.o=.d) $(B)/guests-pv/user/start-asm.d
 
 # ---- machine, VMMs -------------------------------------------------------------------------------
 # The shared PC is one archive; each VMM links it, and what it needs of machine/direct.
@@ -111,7 +145,8 @@ host_obj     = $(patsubst %.c,$(B)/obj/%.o,$(filter %.c,$(1))) $(patsubst %.asm,
 MACHINE_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(filter-out machine/doctor.c,$(wildcard machine/*.c)))
 DIRECT_OBJ  := $(call host_obj,$(filter-out %/offsets.c,$(wildcard machine/direct/*.c machine/direct/*.asm)))
 TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
-BT_OBJ       := $(patsubst %.c,$(B)/obj/%.o,$(wildcard binary-translation/*.c))
+BT_OBJ      := $(patsubst %.c,$(B)/obj/%.o,$(wildcard binary-translation/*.c))
+PV_OBJ      := $(call host_obj,$(wildcard paravirt/*.c paravirt/*.asm))
 
 $(B)/obj/%.o: %.c | packages
 	@mkdir -p $(@D)
@@ -136,6 +171,14 @@ $(B)/trap-emulate: $(TRAP_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 $(B)/binary-translation: $(BT_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+# What the gate calls with the guest's FPU and SSE registers in place.
+$(B)/obj/paravirt/fast.o: CFLAGS += -mgeneral-regs-only -fno-stack-protector
+
+$(B)/obj/paravirt/gate-asm.o: $(B)/include/pv.inc
+
+$(B)/paravirt: $(PV_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
 $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
@@ -147,7 +190,7 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot it under binary translation (APPEND="run=demo" OPTIONS="--translate=all")
 	@$(B)/binary-translation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
--include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d)
+-include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.

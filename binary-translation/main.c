@@ -50,7 +50,7 @@ static void run(struct vm *vm, struct translator *t)
         case DIRECT_UNSEEN:
             translator_look(t);
             break;
-        case DIRECT_STOPPED:
+        case DIRECT_GATE: case DIRECT_STOPPED:          /* the cache has gates of its own */
             break;
         }
     }

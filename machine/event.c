@@ -33,10 +33,12 @@ static bool gate_read(struct machine *m, const struct event *e, unsigned ext, st
     uint32_t word[2];
     unsigned type;
 
-    if (e->vector * 8u + 7 > cpu->idtr.limit)
-        return raise_idt(m, VEC_GP, e->vector, ext);
-    if (!memory_load(m, cpu->idtr.base + e->vector * 8u, word, 8, 0))
-        return false;
+    if (!m->hooks.gate || !m->hooks.gate(m, e->vector, word)) {
+        if (e->vector * 8u + 7 > cpu->idtr.limit)
+            return raise_idt(m, VEC_GP, e->vector, ext);
+        if (!memory_load(m, cpu->idtr.base + e->vector * 8u, word, 8, 0))
+            return false;
+    }
     g->attr = word[1] >> 8 & 0xff;
     type = g->attr & (ATTR_SEGMENT | ATTR_TYPE);
     if (type != SYS_TASK_GATE && (type & ~(1u | 8u)) != SYS_INT_GATE16)
@@ -156,13 +158,16 @@ bool event_waiting(const struct machine *m)
     return (m->cpu.eflags & FLAG_IF) && bus_intr(&m->bus);
 }
 
-void event_interrupts(struct machine *m)
+void event_external(struct machine *m, uint8_t vector)
 {
-    struct vcpu *cpu = &m->cpu;
+    struct event e = { .vector = vector, .eip = m->cpu.eip, .eflags = m->cpu.eflags };
 
-    if (cpu->shadow != SHADOW_NONE || !event_waiting(m))
-        return;
-    struct event e = { .vector = bus_ack(&m->bus), .eip = cpu->eip, .eflags = cpu->eflags };
     if (!deliver(m, &e))
         event_exception(m);
+}
+
+void event_interrupts(struct machine *m)
+{
+    if (m->cpu.shadow == SHADOW_NONE && event_waiting(m))
+        event_external(m, bus_ack(&m->bus));
 }

@@ -12,12 +12,16 @@
 
 struct machine;
 
-/* What emulated instructions must tell a VMM that keeps translations of the guest's page tables.
+/* What a VMM knows otherwise than this machine does, or must be told: it may keep translations of the guest's page tables.
  * A hook may be NULL. */
 struct machine_hooks {
     void (*flush_all)(struct machine *);                     /* CR0, CR4: every linear address */
     void (*load_cr3)(struct machine *);                      /* all but global pages */
     void (*flush_page)(struct machine *, uint32_t linear);   /* INVLPG */
+    /* A VMM to which its guest tells gates and stacks by other ways than IDT and TSS: false where it has none. The gate is as
+     * an IDT holds it; the stack is that of ring 0. */
+    bool (*gate)(struct machine *, uint8_t vector, uint32_t word[2]);
+    bool (*kernel_stack)(struct machine *, uint16_t *ss, uint32_t *esp);
 };
 
 struct machine {

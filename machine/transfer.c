@@ -70,6 +70,10 @@ bool stack_from_tss(struct machine *m, unsigned cpl, unsigned ext, struct stack 
     uint16_t selector;
 
     *out = (struct stack){ .cpl = cpl };
+    if (cpl == 0 && m->hooks.kernel_stack && m->hooks.kernel_stack(m, &selector, &out->esp)) {
+        out->error = (selector & ~3u) | ext;
+        return segment_check_stack(m, selector, cpl, VEC_TS, ext, &out->ss);
+    }
     if (at + bytes + 1 > tr->limit)
         return vcpu_raise_error(&m->cpu, VEC_TS, (tr->selector & ~3u) | ext);
     if (!memory_load(m, tr->base + at, &out->esp, bytes, 0) ||

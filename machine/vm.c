@@ -37,6 +37,8 @@ uint64_t vm_deadline(const struct vm *vm)
 {
     uint64_t deadline = bus_deadline(&vm->machine.bus);
 
+    if (vm->wake_at && vm->wake_at < deadline)
+        deadline = vm->wake_at;
     return deadline < vm->timeout_at ? deadline : vm->timeout_at;
 }
 

@@ -33,7 +33,7 @@ static void run(struct vm *vm, struct direct *direct)
         case DIRECT_INTERRUPTED:
             vm_tick(vm);
             break;
-        case DIRECT_SEALED: case DIRECT_UNSEEN:         /* nothing is sealed here, or hidden */
+        case DIRECT_SEALED: case DIRECT_UNSEEN: case DIRECT_GATE:    /* nothing is sealed or hidden here; no gates */
         case DIRECT_STOPPED:
             break;
         }

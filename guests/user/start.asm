@@ -1,5 +1,7 @@
 ; Where every process begins: user-linear 0x400000. Then the system calls: number in EAX, arguments in EBX, ECX.
 
+%include "ops.inc"
+
 extern init
 global syscall2
 
@@ -9,6 +11,11 @@ global user_start
 user_start:
         call    init                            ; void init(void); ends by the exit system call
         ud2
+        align   32
+user_call:                                      ; the kernel may put a better one here: 32 bytes
+        int     0x40
+        ret
+        align   64
 
 section .text
 ; int32_t syscall2(uint32_t number, uint32_t a, uint32_t b);
@@ -17,7 +24,7 @@ syscall2:
         mov     eax, [esp + 8]
         mov     ebx, [esp + 12]
         mov     ecx, [esp + 16]
-        int     0x40
+        system_call
         pop     ebx
         ret
 

@@ -25,6 +25,8 @@ const char *const direct_exit_names[] = {
 
 /* ---- once ---------------------------------------------------------------------------------------- */
 
+enum { HOST_CODE = 0x33 };
+
 /* The one virtual machine of this process: hooks get a struct machine and must find its struct direct. */
 static struct direct *the_direct;
 
@@ -84,7 +86,7 @@ const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes)
 
     *d = (struct direct){ .m = m, .armed = UINT64_MAX };
     the_direct = d;
-    m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
+    m->hooks = (struct machine_hooks){ .flush_all = flush_all, .load_cr3 = load_cr3, .flush_page = flush_page };
     m->counters.exit_names = direct_exit_names;
     emulate_init_cpuid(m);
     why = init_ram(d, bytes);
@@ -210,7 +212,7 @@ static void take_flags(struct direct *d)
  * could become the kernel: no processor changes privilege like that. */
 static void take_selectors(struct direct *d)
 {
-    unsigned cpl = vcpu_cpl(&d->m->cpu);
+    unsigned cpl = direct_world.cpl;
 
     for (int i = 0; i < SEGREGS; i++)                   /* on its way out Linux may clear a null selector's RPL */
         if (direct_world.seg[i] != d->selector[i] &&
@@ -219,6 +221,23 @@ static void take_selectors(struct direct *d)
     if ((direct_world.seg[CS] & 4) && vcpu_cpl(&d->m->cpu) != cpl)
         machine_stop(d->m, EXIT_CRASH,
                      "the guest changed its privilege by a far transfer to a segment of the monitor's");
+}
+
+/* Was it a gate? A signal may have come on its first instructions, where the guest's registers are in place as well: the
+ * timer's, or a single step's. */
+static bool is_at_gate(struct direct *d)
+{
+    uint32_t at = d->m->cpu.eip - d->gates;
+
+    if (direct_world.signal == 0)
+        return true;
+    if (!d->gates || direct_world.seg[CS] != HOST_CODE || at >= GATE_STUBS * GATE_STUB)
+        return false;
+    direct_world.gate = at / GATE_STUB;
+    direct_world.seg[CS] = direct_world.entered;
+    if (direct_world.signal == SIGALRM)
+        d->armed = UINT64_MAX;                          /* it is past: the next entry ends at once */
+    return true;
 }
 
 enum direct_exit direct_run(struct direct *d, uint64_t deadline)
@@ -242,12 +261,18 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
         direct_world.translated = false;
         for (int i = 0; i < SEGREGS; i++)
             direct_world.seg[i] = d->selector[i];
+        direct_world.cpl = (uint8_t)vcpu_cpl(&m->cpu);
+        direct_world.entered = direct_world.seg[CS];
         d->entry_eip = m->cpu.eip;
         if (direct_enter(&m->cpu)) {
             direct_world.signal = SIGALRM;
         } else {
+            bool gate = is_at_gate(d);
+
             take_flags(d);
             take_selectors(d);
+            if (gate)
+                return m->stopped ? DIRECT_STOPPED : DIRECT_GATE;
         }
         exit = direct_classify(d, &again);
     } while (again);

@@ -27,6 +27,7 @@ enum direct_exit {
     DIRECT_INTERRUPTED,     /* the timer, or an interrupt shadow has ended: look at the devices */
     DIRECT_SEALED,          /* a write to a sealed page (memory.h) at d->fault, guest-linear; only if there are any */
     DIRECT_UNSEEN,          /* a page that shadow.executable does not allow: look at it; only if that is set */
+    DIRECT_GATE,            /* the guest went through gate direct_world.gate; only if d->gates is set */
     DIRECT_STOPPED,         /* the machine is stopped */
 };
 
@@ -47,6 +48,7 @@ struct direct {
     struct segment selected[SEGREGS];
     uint32_t selected_end;
     uint32_t fault;
+    uint32_t gates;                 /* host-linear: code below 4 GiB that leads to direct_gate, GATE_STUB bytes each; 0: none */
     bool step;                      /* the trap flag is ours: run one instruction */
     bool unaligned;                 /* run one instruction without AC */
     uint32_t entry_eip;
@@ -57,6 +59,8 @@ struct direct {
 /* Guest RAM as `direct` needs it: a memfd of `bytes`, and a mapping of it above 4 GiB in m->mem. Then the
  * signal handlers, the timer, CPUID faulting. NULL, or a sentence that tells what this host lacks. */
 const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes);
+
+enum { GATE_STUB = 32, GATE_STUBS = 4 };
 
 /* Let the guest run. The timer interrupts it at `deadline` (ns of CLOCK_MONOTONIC). */
 enum direct_exit direct_run(struct direct *d, uint64_t deadline);

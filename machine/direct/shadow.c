@@ -54,6 +54,15 @@ static bool is_global_or_same(const struct shadow *s, uint32_t page)
            (t.flags & SPTE_KEPT) == (s->spte[page] & SPTE_KEPT);
 }
 
+static bool is_kept_over_switch(const struct shadow *s, uint32_t page)
+{
+    uint32_t at = page >> 10 << 2;
+    uint32_t before = memory_read(&s->m->mem, (s->old_cr3 & PAGE_MASK) + at, 4);
+    uint32_t after = memory_read(&s->m->mem, (s->m->cpu.cr3 & PAGE_MASK) + at, 4);
+
+    return !((before ^ after) & ~(uint32_t)PTE_A) || is_global_or_same(s, page);
+}
+
 static bool is_user(const struct shadow *s, uint32_t page) { return !is_exposed(s, page); }
 
 static bool is_wanted_never(const struct shadow *s, uint32_t page)
@@ -110,6 +119,13 @@ void shadow_flush_all(struct shadow *s)
 void shadow_load_cr3(struct shadow *s)
 {
     sweep(s, is_global_or_same);
+    s->cut_known = false;
+}
+
+void shadow_switch(struct shadow *s, uint32_t old_cr3)
+{
+    s->old_cr3 = old_cr3;
+    sweep(s, is_kept_over_switch);
     s->cut_known = false;
 }
 
@@ -360,4 +376,25 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     for (unsigned i = 0; i <= before + after; i++)
         remember(s, (first >> 12) + i, t.gpa + (i - before) * PAGE_BYTES, rights_of(&t));
     return FILL_DONE;
+}
+
+/* Another right to the same frame costs one mprotect, another frame one mmap: a munmap, a fault and an mmap cost twice that. */
+void shadow_replace(struct shadow *s, uint32_t gla)
+{
+    uint32_t page = gla >> 12, old = s->spte[page];
+    struct translation t;
+    bool writable;
+
+    if (!(old & SPTE_MAPPED))
+        return;
+    if (!memory_peek(s->m, gla, ACCESS_READ, &t) || !(t.flags & PTE_A) || ((old ^ t.flags) & PTE_U)) {
+        flush_one(s, page);
+        return;
+    }
+    writable = (t.flags & PTE_W) && (t.flags & PTE_D);
+    if ((t.gpa & PAGE_MASK) == (old & PAGE_MASK))
+        protect(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, writable);
+    else if (!map(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, PAGE_BYTES, rights(s, t.gpa, writable)))
+        return;
+    s->spte[page] = (t.gpa & PAGE_MASK) | rights_of(&t) | (old & (SPTE_MAPPED | SPTE_LISTED));
 }

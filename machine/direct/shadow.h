@@ -25,6 +25,7 @@ struct shadow {
     bool flat;                      /* paging is off and all of RAM is mapped at once */
     uint32_t cut;                   /* guest-linear: user mode gets segments that end here */
     bool cut_known, cut_given_up;
+    uint32_t old_cr3;               /* for shadow_switch() */
     unsigned exposed;               /* supervisor pages mapped below the cut */
     const uint8_t *executable;      /* by frame number: may the guest execute it where it is? NULL: all of it */
 };
@@ -50,6 +51,12 @@ void shadow_close(struct shadow *s, uint32_t gla);
 void shadow_flush_all(struct shadow *s);
 void shadow_load_cr3(struct shadow *s);     /* keeps what is global or unchanged */
 void shadow_flush_page(struct shadow *s, uint32_t gla);
+
+/* For a VMM that sees every change of a page table as it happens, and has no global pages. The entry for the page at `gla`
+ * is another: its mapping becomes what the entry says, at once and without a fault, if there is one. CR3 was
+ * `old_cr3`: keeps what the same table maps in both spaces, and what is unchanged. */
+void shadow_replace(struct shadow *s, uint32_t gla);
+void shadow_switch(struct shadow *s, uint32_t old_cr3);
 
 /* Before user code runs: no supervisor page may be reachable below the cut. Returns the cut. */
 uint32_t shadow_enter_user(struct shadow *s);

@@ -162,7 +162,8 @@ enter_end:
         mov     eax, 1
         jmp     leave
 
-; Here the guest's general registers are still in place; R8 to R15 are free, the stack is not ours, FS is the host's.
+; Here the guest's general registers are still in place; R8 to R15 are free, the stack is not ours. FS is the host's if what
+; ran was translated.
 ; The timer's signal may come at any point: it finds 64-bit code above 4 GiB and sets the kick.
 direct_gate:
         mov     r8, [direct_world + WORLD_VCPU]
@@ -183,6 +184,18 @@ direct_gate:
         push    2                               ; C wants DF clear; on AC and NT we would fault
         popfq
 .flags: mov     byte [direct_world + WORLD_DISPATCH], 0
+        cmp     byte [direct_world + WORLD_TRANSLATED], 0
+        jne     .fpu
+        mov     [direct_world + WORLD_ES], es   ; the guest may have loaded them
+        mov     [direct_world + WORLD_DS], ds
+        mov     [direct_world + WORLD_FS], fs
+        mov     [direct_world + WORLD_GS], gs
+        mov     [direct_world + WORLD_SS], ss
+        mov     ax, [direct_world + WORLD_ENTERED]
+        mov     [direct_world + WORLD_CS], ax
+        restore_thread_pointer
+        mov     r8, [direct_world + WORLD_VCPU]
+.fpu:
         cmp     byte [direct_world + WORLD_FPU], 0
         je      .service
         fxsave  [r8 + VCPU_FPU]
@@ -227,7 +240,13 @@ signal_entry:
         jmp     leave
 
 in_vmm: mov     byte [direct_world + WORLD_KICK], 1
-        ret                                     ; to libc's restorer: sigreturn
+        mov     rcx, [direct_world + WORLD_RESTART]
+        cmp     rax, rcx
+        jb      .back
+        cmp     rax, [direct_world + WORLD_RESTART_END]
+        jae     .back
+        mov     [rdx + UC_RIP], rcx
+.back:  ret                                     ; to libc's restorer: sigreturn
 
 bug:    restore_thread_pointer
         and     rsp, -16

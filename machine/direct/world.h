@@ -25,6 +25,10 @@ struct world {
     uint8_t dispatch;           /* Linux's syscall user dispatch looks here: 1 while the guest runs */
     uint8_t fsgsbase;           /* WRFSBASE works; else a system call restores the thread pointer */
     uint8_t fpu;                /* in: load the guest's FPU state; out: it was loaded, and vcpu->fpu is current again */
+    uint32_t gate;              /* out, after the gate: which, if there are several */
+    uint16_t entered;           /* the processor's CS for the guest as it was entered last, and its privilege then: code in a gate */
+    uint8_t cpl;                /* may enter it otherwise, without a way through C, and then says so */
+    uint64_t restart, restart_end;      /* code in a gate: a timer's signal between these begins anew at the first */
     uint8_t translated;         /* in: what runs is a translator's output: FS stays the host's, nobody looks at it */
 };
 extern struct world direct_world __attribute__((visibility("hidden")));

@@ -1,0 +1,226 @@
+/* The kernel on a paravirtual VMM: what ops.h asks for, by hypercalls (paravirt/interface.h). The command line's `ptes=each` has
+ * every page-table entry cost one; otherwise they are collected, and go 64 at a time. */
+#include "interface.h"
+#include "kernel.h"
+#include "ops.h"
+
+enum { QUEUE = 64, WRITE_MAX = 4096, IRQS = 16 };
+
+#define SHARED ((volatile struct pv_shared *)PV_SHARED)
+
+int32_t pv_call(uint32_t number, uint32_t a, uint32_t b, uint32_t c);
+
+extern const uint8_t user_start[];      /* the user address of process 1's first instruction; behind it PV_USER_CALL's place */
+extern uint8_t user_image[];            /* kernel.ld */
+
+static struct pv_mmu_update queue[QUEUE];
+static unsigned queued, queue_full = QUEUE;
+static uint32_t cr3;
+
+static void must(enum pv_hypercall number, uint32_t a, uint32_t b, uint32_t c)
+{
+    if (pv_call(number, a, b, c) < 0)
+        kernel_panic(NULL, "the VMM refuses a hypercall");
+}
+
+void pv_main(const struct pv_start *start);
+void pv_main(const struct pv_start *start)
+{
+    const struct boot boot = {
+        .ram_end = (start->frames < RAM_PAGES ? start->frames : RAM_PAGES) * PAGE, .first_free = start->first_free,
+        .command_line = (const char *)start->command_line, .pgdir = (uint32_t *)start->directory,
+    };
+    char ptes[8] = "";
+
+    cr3 = virt_to_phys(boot.pgdir);
+    option_text(boot.command_line, "ptes", ptes, sizeof ptes);
+    if (strcmp(ptes, "each") == 0)
+        queue_full = 1;
+    main(&boot);
+}
+
+/* ---- the processor ------------------------------------------------------------------------------- */
+
+void machine_off(bool failed)
+{
+    for (;;)
+        pv_call(HC_SCHED, PV_SCHED_SHUTDOWN, failed, 0);
+}
+
+void load_cr3(uint32_t pa)
+{
+    ptes_sync();
+    must(HC_MMUEXT, PV_MMUEXT_NEW_BASE, pa, 0);
+    cr3 = pa;
+}
+
+uint32_t read_cr3(void) { return cr3; }
+uint32_t read_cr0(void) { return 0x80010011; }          /* paging, write protection: as it started */
+void load_gdt(const struct table_register *t) { must(HC_SET_GDT, t->base, (t->limit + 1u) / 8, 0); }
+void load_tr(uint16_t selector) { (void)selector; }     /* there is no TSS, but set_kernel_stack() */
+void set_kernel_stack(uint32_t esp) { must(HC_STACK_SWITCH, SEL_KDATA, esp, 0); }
+
+static struct pv_trap trap_of(unsigned vector)
+{
+    uint32_t low = idt[vector].low, high = idt[vector].high;
+
+    return (struct pv_trap){
+        .vector = (uint8_t)vector, .cs = (uint16_t)(low >> 16), .eip = (low & 0xffff) | (high & 0xffff0000),
+        .flags = (uint8_t)((high >> 13 & 3) | PV_TRAP_MASKS | (vector == VEC_SYSCALL ? PV_TRAP_USER_CALL : 0)),
+    };
+}
+
+void gate_changed(unsigned vector)
+{
+    struct pv_trap row = trap_of(vector);
+
+    must(HC_SET_TRAP_TABLE, (uint32_t)&row, 1, 0);
+}
+
+/* Then the entry for system calls is as it will be, and processes may have it. */
+void load_idt(const struct table_register *t)
+{
+    static struct pv_trap rows[256];
+
+    (void)t;
+    for (unsigned v = 0; v < 256; v++)
+        rows[v] = trap_of(v);
+    must(HC_SET_TRAP_TABLE, (uint32_t)rows, 256, 0);
+    memcpy(user_image + (uint32_t)user_start - USER_BASE + PV_USER_CALL_BYTES, (const void *)PV_USER_CALL, PV_USER_CALL_BYTES);
+}
+
+/* ---- page tables --------------------------------------------------------------------------------- */
+
+void ptes_sync(void)
+{
+    unsigned n = queued;
+
+    queued = 0;
+    if (n)
+        must(HC_MMU_UPDATE, (uint32_t)queue, n, 0);
+}
+
+void set_pte(uint32_t *pte, uint32_t value)
+{
+    queue[queued++] = (struct pv_mmu_update){ virt_to_phys(pte), value };
+    if (queued == queue_full)
+        ptes_sync();
+}
+
+/* The VMM checks a page table for good, so the kernel's own mapping of it may not allow writes. */
+static void set_writable(uint32_t *table, bool writable)
+{
+    uint32_t *pte = pte_of(kernel_pgdir, (uint32_t)table);
+
+    set_pte(pte, writable ? *pte | PTE_W : *pte & ~(uint32_t)PTE_W);
+}
+
+void table_begin(uint32_t *table) { set_writable(table, false); }
+void table_end(uint32_t *table) { set_writable(table, true); }
+
+void space_begin(uint32_t *pgdir)
+{
+    set_writable(pgdir, false);
+    ptes_sync();
+    must(HC_MMUEXT, PV_MMUEXT_PIN, virt_to_phys(pgdir), 0);
+}
+
+void space_end(uint32_t *pgdir)
+{
+    ptes_sync();
+    must(HC_MMUEXT, PV_MMUEXT_UNPIN, virt_to_phys(pgdir), 0);
+}
+
+void flush_page(uint32_t va)
+{
+    ptes_sync();
+    must(HC_MMUEXT, PV_MMUEXT_FLUSH, va, 0);
+}
+
+/* ---- the console, events ------------------------------------------------------------------------- */
+
+void console_init(void) { }
+
+void console_write(const char *text, size_t bytes)
+{
+    for (size_t n; bytes; text += n, bytes -= n) {
+        n = bytes < WRITE_MAX ? bytes : WRITE_MAX;
+        pv_call(HC_CONSOLE_IO, PV_CONSOLE_WRITE, (uint32_t)text, n);
+    }
+}
+
+void irq_init(void)
+{
+    SHARED->masked = ~0u;
+    SHARED->events = 0;
+}
+
+/* All events come by one vector. The lowest goes first; the others keep the mask from opening without a hypercall. */
+unsigned irq_take(unsigned vector)
+{
+    uint32_t due = SHARED->events & ~SHARED->masked & ((1 << IRQS) - 1);
+    unsigned irq = due ? (unsigned)__builtin_ctz(due) : vector - VEC_IRQ;
+
+    must(HC_EVENT, PV_EVENT_ACK, irq, 0);
+    return irq;
+}
+
+void irq_done(unsigned irq) { (void)irq; }
+void quiet_irq(unsigned irq) { (void)irq; }
+void disarm_irq(void) { irq_init(); }
+
+/* ---- time: no exit is needed to know it ---------------------------------------------------------- */
+
+/* In the PIT's clocks: 2^32 * PIT_HZ / 10^9, and 10^9 / PIT_HZ as 838 and 2^32 parts. */
+enum { CLOCKS_OF_NS = 5124678, NS_OF_CLOCKS = 838, NS_OF_CLOCKS_REST = 408490383 };
+
+static uint32_t period;                 /* of the timer */
+static uint64_t next;                   /* tick */
+
+static uint64_t scale(uint64_t value, uint32_t by)
+{
+    return (value >> 32) * by + ((value & 0xffffffff) * by >> 32);
+}
+
+static uint64_t clocks(void)
+{
+    uint32_t version;
+    uint64_t ns;
+
+    do {
+        version = SHARED->version;
+        ns = SHARED->ns + scale(__builtin_ia32_rdtsc() - SHARED->tsc_then, SHARED->scale);
+    } while (version != SHARED->version || (version & 1));
+    return scale(ns, CLOCKS_OF_NS);
+}
+
+static void arm_timer(void)
+{
+    uint64_t ns = next * NS_OF_CLOCKS + scale(next, NS_OF_CLOCKS_REST) + NS_OF_CLOCKS;
+
+    must(HC_SET_TIMER, (uint32_t)ns, (uint32_t)(ns >> 32), 0);
+}
+
+void timer_init(uint32_t hz)
+{
+    uint32_t count = hz ? (PIT_HZ + hz / 2) / hz : 0;
+
+    period = count > 0xffff || count == 0 ? 0x10000 : count < 2 ? 2 : count;    /* as the PIT could */
+    next = clocks() + period;
+    must(HC_EVENT, PV_EVENT_UNMASK, PV_EVENT_TIMER, 0);
+    arm_timer();
+}
+
+/* Those that should have come by now: the event stands for all that were missed. */
+uint32_t timer_ticks(void)
+{
+    uint64_t now = clocks();
+    uint32_t ticks = 0;
+
+    for (; next <= now && period; next += period)
+        ticks++;
+    arm_timer();
+    return ticks;
+}
+
+uint16_t timer_clock(void) { return (uint16_t)-clocks(); }

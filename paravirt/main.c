@@ -1,0 +1,175 @@
+/* VMM 3: paravirtualization. The guest's kernel knows that it is one: what ring 3 gets wrong it does not execute, but asks
+ * for (hypercall.c) or does in memory that both share (interface.h). So almost nothing traps, and nothing need be found or
+ * rewritten. What the port has left out and traps is emulated, as slowly as under trap-emulate; what does not trap is wrong,
+ * as there. tests/expected/paravirt.txt lists it. Read next: interface.h, hypercall.c, gate.asm, mmu.c. */
+#include <stdio.h>
+#include <string.h>
+
+#include "emulate.h"
+#include "event.h"
+#include "events.h"
+#include "gate.h"
+#include "machine.h"
+#include "paravirt.h"
+#include "segment.h"
+#include "start.h"
+#include "status.h"
+
+static const char *const exit_names[] = {
+    [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
+    [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
+    [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed", [COUNT_UNSEEN] = "unseen", [COUNT_HYPERCALL] = "hypercall",
+    [COUNT_USER_CALL] = "user-call", NULL,
+};
+
+static struct paravirt paravirt;
+
+/* ---- what the machine asks ----------------------------------------------------------------------- */
+
+/* A row of the trap table as a gate of an IDT. */
+static bool trap_gate(struct machine *m, uint8_t vector, uint32_t word[2])
+{
+    const struct pv_trap *row = &paravirt.trap[vector];
+    unsigned type = row->flags & PV_TRAP_MASKS ? SYS_INT_GATE : SYS_TRAP_GATE;
+
+    (void)m;
+    if (!row->eip)
+        return false;
+    word[0] = (uint32_t)row->cs << 16 | (row->eip & 0xffff);
+    word[1] = (row->eip & 0xffff0000) | (ATTR_PRESENT | (row->flags & 3u) << ATTR_DPL_SHIFT | type) << 8;
+    return true;
+}
+
+static bool kernel_stack(struct machine *m, uint16_t *ss, uint32_t *esp)
+{
+    (void)m;
+    *ss = (uint16_t)paravirt.kernel_ss;
+    *esp = paravirt.kernel_esp;
+    return paravirt.kernel_ss != 0;
+}
+
+static void page_changed(struct machine *m, uint32_t gla)
+{
+    (void)m;
+    shadow_replace(&paravirt.direct->shadow, gla);
+}
+
+static void switched(struct machine *m, uint32_t old_cr3)
+{
+    (void)m;
+    shadow_switch(&paravirt.direct->shadow, old_cr3);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+static bool is_hypercall(const struct paravirt *pv)
+{
+    const struct insn *insn = pv->direct->insn;
+
+    return insn->isa == ISA_INT && insn->op[0].value == PV_TRAP_VECTOR && pv->by_trap && vcpu_cpl(&pv->m->cpu) != 3;
+}
+
+/* What traps and is no hypercall: the port has left it out. Page tables stay checked, and paging stays on. */
+static void emulate_leftover(struct paravirt *pv)
+{
+    struct vcpu *cpu = &pv->m->cpu;
+    uint32_t cr3 = cpu->cr3, wanted;
+
+    if (!emulate(pv->m, pv->direct->insn)) {
+        event_exception(pv->m);
+        return;
+    }
+    gate_forget();
+    cpu->cr0 |= CR0_PE | CR0_PG | CR0_WP;
+    cpu->cr4 &= ~(uint32_t)(CR4_PGE | CR4_PSE);
+    wanted = cpu->cr3;
+    cpu->cr3 = cr3;
+    if (wanted != cr3 && mmu_new_base(&pv->mmu, wanted) != 0)
+        machine_stop(pv->m, EXIT_CRASH, "the guest loaded CR3 with what is no valid page directory");
+}
+
+static void run(struct vm *vm, struct paravirt *pv)
+{
+    struct machine *m = &vm->machine;
+
+    while (vm_continues(vm)) {
+        events_deliver(pv);
+        vm->wake_at = clock_deadline(pv);
+        if (m->cpu.halted) {
+            vm_idle(vm);
+            clock_tick(pv);
+            continue;
+        }
+        switch (gate_run(pv, vm_deadline(vm))) {
+        case DIRECT_GATE:
+            vm_trace(vm, "hypercall", false);
+            gate_serve(pv);
+            break;
+        case DIRECT_SENSITIVE:
+            vm_trace(vm, "emulate", true);
+            if (is_hypercall(pv))
+                gate_serve_trap(pv);
+            else
+                emulate_leftover(pv);
+            break;
+        case DIRECT_EXCEPTION:
+            vm_trace(vm, "exception", false);
+            event_exception(m);
+            break;
+        case DIRECT_INTERRUPTED:
+            vm_tick(vm);
+            clock_tick(pv);
+            break;
+        case DIRECT_SEALED: case DIRECT_UNSEEN:         /* nothing is sealed here, or hidden */
+        case DIRECT_STOPPED:
+            break;
+        }
+    }
+}
+
+/* ---- options ------------------------------------------------------------------------------------- */
+
+static const char *word_gate;
+static const struct cli_option own_options[] = {
+    { "gate", "gate=WHICH", "far: hypercalls cross by a far jump (default); trap: by an INT, which is a signal", &word_gate },
+    { 0 },
+};
+
+static int finish(struct vm *vm, struct paravirt *pv)
+{
+    gate_count(pv);
+    return vm_finish(vm);
+}
+
+int main(int argc, char **argv)
+{
+    static struct vm vm = { .name = "paravirt" };
+    static struct direct direct;
+    struct paravirt *pv = &paravirt;
+    const char *why;
+    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM for kernels that know it", own_options);
+    bool trap = word_gate && !strcmp(word_gate, "trap");
+
+    if (status >= 0)
+        return status;
+    if (vm.options.trace == TRACE_BLOCKS)
+        return vm_fail(&vm, EXIT_USAGE, "--trace=blocks: this VMM translates no blocks; ask for exits or insns");
+    if (word_gate && !trap && strcmp(word_gate, "far"))
+        return cli_error(vm.name, "--gate=%s: there are only far and trap", word_gate);
+    *pv = (struct paravirt){ .vm = &vm, .m = &vm.machine, .direct = &direct, .user_call = -1 };
+    why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
+    if (!why)
+        why = gate_init(pv, trap);
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
+    vm.machine.counters.exit_names = exit_names;
+    vm.machine.hooks.gate = trap_gate;
+    vm.machine.hooks.kernel_stack = kernel_stack;
+    if (!start_load(pv))
+        return EXIT_USAGE;
+    clock_start(pv);
+    pv->mmu.changed = page_changed;
+    pv->mmu.switched = switched;
+    run(&vm, pv);
+    return finish(&vm, pv);
+}
