@@ -62,7 +62,7 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
     t->direct = d;
     t->served = t->loaded = NONE;
     translator_only = t;
-    m->hooks = (struct machine_hooks){ flush_all, load_cr3, flush_page };
+    m->hooks = (struct machine_hooks){ .flush_all = flush_all, .load_cr3 = load_cr3, .flush_page = flush_page };
     m->mem.sealed_write = sealed_write;
     m->counters.exit_names = exit_names;
     if (!segments_monitor())

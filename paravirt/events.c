@@ -8,7 +8,7 @@
 
 void events_to_guest(struct paravirt *pv)
 {
-    pv->shared->mask = !(pv->m->cpu.eflags & FLAG_IF);
+    pv->shared->flags = pv->m->cpu.eflags & FLAG_IF;
     pv->shared->pending = events_due(pv->shared);
     pv->shared->cr2 = pv->m->cpu.cr2;
 }
@@ -17,7 +17,7 @@ void events_from_guest(struct paravirt *pv)
 {
     struct vcpu *cpu = &pv->m->cpu;
 
-    cpu->eflags = (cpu->eflags & ~(uint32_t)FLAG_IF) | (pv->shared->mask ? 0 : FLAG_IF);
+    cpu->eflags = (cpu->eflags & ~(uint32_t)FLAG_IF) | (pv->shared->flags & FLAG_IF);
 }
 
 void events_deliver(struct paravirt *pv)

@@ -30,23 +30,23 @@ GATE_USER_CALL equ 3
 GATE_LEFT equ 4
 
 ; struct pv_shared; gate.c asserts them
-RET_EIP equ PV_SHARED + 40
-RET_CS equ PV_SHARED + 44
-RET_EFLAGS equ PV_SHARED + 48
-RET_ESP equ PV_SHARED + 52
-RET_SS equ PV_SHARED + 56
-USER_ESP equ PV_SHARED + 60
-USER_EFLAGS equ PV_SHARED + 64
-USER_CS equ PV_SHARED + 68
-USER_SS equ PV_SHARED + 72
-USER_CALL equ PV_SHARED + 76
-SAVED_EAX equ PV_SHARED + 80
+RET_EIP equ PV_SHARED + 44
+RET_CS equ PV_SHARED + 48
+RET_EFLAGS equ PV_SHARED + 52
+RET_ESP equ PV_SHARED + 56
+RET_SS equ PV_SHARED + 60
+USER_ESP equ PV_SHARED + 64
+USER_EFLAGS equ PV_SHARED + 68
+USER_CS equ PV_SHARED + 72
+USER_SS equ PV_SHARED + 76
+USER_CALL equ PV_SHARED + 80
+SAVED_EAX equ PV_SHARED + 84
 
 PAGE_RETURN equ PV_USER_CALL + 32
 PAGE_ENTER equ PV_USER_CALL + 64
 PAGE_IRET equ PV_USER_CALL + 128
 
-OPEN_AND_PENDING equ 0x0100     ; mask 0, pending 1
+IF_BYTE equ PV_FLAGS + 1         ; IF is its bit 1
 FLAG_IF equ 0x200
 FLAGS_PLAIN equ 0xcd7           ; CF, bit 1, PF, AF, ZF, SF, DF, OF: nothing but these and IF
 FLAGS_BEYOND equ 0x244500       ; TF, DF, NT, AC, ID
@@ -104,9 +104,12 @@ gate_hypercall:
         movzx   r8d, word [direct_world + WORLD_ENTERED]
         mov     r9d, PAGE_RETURN
         xor     r14d, r14d
-        cmp     word [r10 + PV_MASK - PV_SHARED], OPEN_AND_PENDING
-        je      left                            ; an event that the guest has sent itself, perhaps
-        jmp     leave
+        test    byte [r10 + IF_BYTE - PV_SHARED], 2
+        jz      leave
+        cmp     byte [r10 + PV_PENDING - PV_SHARED], 0
+        je      leave
+        mov     [direct_world + WORLD_ENTERED], r8w
+        jmp     left                            ; an event that the guest has sent itself, perhaps
 
 ; IRET to ring 3, its frame already popped into the shared-info page. Plain flags, the segments that ring 3 had last,
 ; nothing waiting: else C does it.
@@ -134,7 +137,7 @@ gate_iret:
         cmp     byte [r10 + PV_PENDING - PV_SHARED], 0
         jne     slow
         inc     qword [gate_calls + 8 * HC_IRET]
-        mov     byte [r10 + PV_MASK - PV_SHARED], 0
+        mov     byte [r10 + IF_BYTE - PV_SHARED], 2
         mov     byte [direct_world + WORLD_CPL], 3
         mov     r9d, [r10 + RET_EIP - PV_SHARED]
         mov     r12d, [r10 + RET_ESP - PV_SHARED]
@@ -152,8 +155,8 @@ gate_user_call:
         jne     slow
         cmp     byte [gate_kernel_ready], 0
         je      slow
-        cmp     byte [r10 + PV_MASK - PV_SHARED], 0           ; ring 3 without interrupts: its frame is not plain
-        jne     slow
+        test    byte [r10 + IF_BYTE - PV_SHARED], 2     ; ring 3 without interrupts: its frame is not plain
+        jz      slow
         mov     rsp, [direct_world + WORLD_HOST_RSP]
         pushfq
         pop     r11
@@ -162,7 +165,7 @@ gate_user_call:
         inc     qword [gate_calls + 8 * HYPERCALLS]
         mov     [r10 + USER_ESP - PV_SHARED], r12d
         mov     [r10 + USER_EFLAGS - PV_SHARED], r11d
-        mov     byte [r10 + PV_MASK - PV_SHARED], 1
+        mov     byte [r10 + IF_BYTE - PV_SHARED], 0
         mov     byte [direct_world + WORLD_CPL], 0
         mov     r9d, PAGE_ENTER
         mov     r12d, [gate_kernel_esp]
@@ -250,20 +253,20 @@ align 4096
         jmp     dword [ss:USER_CALL]
 
         times   PAGE_IRET - PV_PAGE - ($ - %1) db 0xcc
-; To the kernel itself it needs no crossing: flags, mask, and away. Whoever is interrupted behind the store to the mask
-; is interrupted with the rest of this frame still on the stack.
+; To the kernel itself it needs no crossing: flags, IF, and away. Whoever is interrupted behind the store to IF is
+; interrupted with the rest of this frame still on the stack.
 .iret:  test    byte [esp + 4], 3               ; cs
         jnz     .user
         test    byte [esp + 9], 1               ; TF
         jnz     .slow
         test    byte [esp + 9], 2               ; IF
         jz      .masked
-        mov     byte [ss:PV_MASK], 0
+        mov     byte [ss:IF_BYTE], 2
         cmp     byte [ss:PV_PENDING], 0
         jne     .slow
         jmp     .plain
 .masked:
-        mov     byte [ss:PV_MASK], 1
+        mov     byte [ss:IF_BYTE], 0
 .plain: push    dword [esp + 8]
         popfd
         ret     8

@@ -17,8 +17,9 @@
 enum { PAGE_RETURN = PV_USER_CALL + 32, PAGE_IRET = PV_USER_CALL + 128, FRAME_BYTES = 20, USER_CALL_VECTOR = 1026 };
 
 #define AT(field, offset) _Static_assert(offsetof(struct pv_shared, field) == (offset), "gate.asm and interface.h say so")
-AT(mask, PV_MASK - PV_SHARED); AT(pending, PV_PENDING - PV_SHARED); AT(events, PV_EVENTS - PV_SHARED);
-AT(masked, PV_MASKED - PV_SHARED); AT(cr2, PV_CR2 - PV_SHARED); AT(ret_eip, 40); AT(user_esp, 60); AT(eax, 80);
+AT(flags, PV_FLAGS - PV_SHARED); AT(pending, PV_PENDING - PV_SHARED); AT(events, PV_EVENTS - PV_SHARED);
+AT(masked, PV_MASKED - PV_SHARED); AT(cr2, PV_CR2 - PV_SHARED); AT(ret_eip, 44); AT(user_esp, 64);
+AT(eax, 84);
 
 /* gate.asm */
 extern const uint8_t gate_stubs[], gate_page[], gate_page_trap[], gate_restart[], gate_restart_end[];

@@ -22,11 +22,11 @@
 #define PV_USER_CALL_BYTES 32
 
 /* Offsets in the shared-info page: struct pv_shared. */
-#define PV_MASK    (PV_SHARED + 0)
-#define PV_PENDING (PV_SHARED + 1)
-#define PV_EVENTS  (PV_SHARED + 4)
-#define PV_MASKED  (PV_SHARED + 8)
-#define PV_CR2     (PV_SHARED + 12)
+#define PV_FLAGS   (PV_SHARED + 0)
+#define PV_PENDING (PV_SHARED + 4)
+#define PV_EVENTS  (PV_SHARED + 8)
+#define PV_MASKED  (PV_SHARED + 12)
+#define PV_CR2     (PV_SHARED + 16)
 
 /* A row of the trap table: flags. The first 2 bits are the least privileged ring that may ask for it by INT. */
 #define PV_TRAP_MASKS 4
@@ -79,7 +79,7 @@ enum pv_hypercall {
 
 struct pv_note {
     uint32_t version;                   /* PV_VERSION */
-    uint32_t entry;                     /* linear: entered with ESI = struct pv_start, interrupts masked, no stack */
+    uint32_t entry;                     /* linear: entered with ESI = struct pv_start, IF 0, no stack */
     uint32_t base;                      /* linear: where all of RAM is mapped; below is user space. A multiple of 4 MiB */
 };
 
@@ -96,15 +96,15 @@ struct pv_start {
 
 /* The shared-info page. */
 struct pv_shared {
-    uint8_t mask;                       /* not 0: no events, as with IF 0 */
-    uint8_t pending;                    /* an event waits that is not masked: whoever clears `mask` looks here next */
-    uint8_t unused[2];
-    uint32_t events;                    /* which have come; whoever handles one clears its bit */
-    uint32_t masked;                    /* which wait though `mask` is 0; all at the start */
+    uint32_t flags;                     /* bit 9 is IF, where EFLAGS has it: events come. The other bits mean nothing */
+    uint32_t pending;                   /* not 0: an event waits that is not masked. Whoever sets IF looks here next */
+    uint32_t events;                    /* which have come; ACK clears a bit */
+    uint32_t masked;                    /* which wait though IF is 1; all at the start */
     uint32_t cr2;                       /* of the last page fault */
     /* ns of the guest's clock = ns + ((tsc - tsc_then) * scale >> 32); once more if `version` has changed meanwhile, or is odd */
-    uint32_t version, scale;
+    uint32_t version;
     uint64_t tsc_then, ns;
+    uint32_t scale;
     /* What the hypercall page keeps between two instructions. Nobody else need look. */
     uint32_t ret_eip, ret_cs, ret_eflags, ret_esp, ret_ss;
     uint32_t user_esp, user_eflags, user_cs, user_ss, user_call, eax;

@@ -22,9 +22,10 @@ void mmu_init(struct mmu *mmu, struct machine *m, struct frame *frame, uint32_t 
 
 static bool is_guests(const struct mmu *mmu, uint32_t frame) { return frame >= mmu->first && frame < mmu->frames; }
 
-static uint32_t read_entry(const struct mmu *mmu, uint32_t frame, unsigned i)
+/* A frame of RAM as a page table. */
+static uint32_t *entries_at(const struct mmu *mmu, uint32_t frame)
 {
-    return memory_read(&mmu->m->mem, frame * PAGE_BYTES + i * 4, 4);
+    return (uint32_t *)(void *)(mmu->m->mem.ram + (size_t)frame * PAGE_BYTES);
 }
 
 static int take_entry(struct mmu *mmu, unsigned type, unsigned slot, uint32_t entry);
@@ -36,14 +37,18 @@ static unsigned entries_of(unsigned type) { return type == FRAME_DIRECTORY ? HOL
 /* Its uses ended: what its entries use is used no longer. */
 static void dissolve(struct mmu *mmu, uint32_t frame, unsigned entries)
 {
+    const uint32_t *entry = entries_at(mmu, frame);
+
     for (unsigned i = 0; i < entries; i++)
-        drop_entry(mmu, mmu->frame[frame].type, read_entry(mmu, frame, i));
+        if (entry[i] & PTE_P)
+            drop_entry(mmu, mmu->frame[frame].type, entry[i]);
 }
 
 /* One more use of `frame` as `type`. The first use as a table or directory checks all entries. */
 static int take(struct mmu *mmu, uint32_t frame, unsigned type)
 {
     struct frame *f = &mmu->frame[frame];
+    uint32_t *entry;
     int error;
 
     if (!is_guests(mmu, frame))
@@ -56,8 +61,9 @@ static int take(struct mmu *mmu, uint32_t frame, unsigned type)
     }
     f->type = (uint8_t)type;            /* already: one that holds itself must find it so */
     f->slot = SLOT_NONE;
+    entry = entries_at(mmu, frame);
     for (unsigned i = 0; i < entries_of(type); i++) {
-        error = take_entry(mmu, type, i, read_entry(mmu, frame, i));
+        error = entry[i] & PTE_P ? take_entry(mmu, type, i, entry[i]) : 0;
         if (error) {
             dissolve(mmu, frame, i);
             f->uses = 0;
@@ -65,7 +71,7 @@ static int take(struct mmu *mmu, uint32_t frame, unsigned type)
         }
     }
     for (unsigned i = entries_of(type); i < ENTRIES; i++)
-        memory_write(&mmu->m->mem, frame * PAGE_BYTES + i * 4, 4, i == OWN_SLOT ? mmu->own : 0);
+        entry[i] = i == OWN_SLOT ? mmu->own : 0;
     return 0;
 }
 
@@ -85,7 +91,7 @@ static int take_directory_entry(struct mmu *mmu, unsigned slot, uint32_t entry)
     uint32_t frame = entry >> 12, gla = slot << SLOT_SHIFT;
     int error;
 
-    if ((entry & ~PTE_KNOWN) || ((entry & PTE_U) != 0) != (gla < mmu->base))
+    if ((entry & ~PTE_KNOWN) || ((entry & PTE_U) && gla >= mmu->base))
         return -PV_EINVAL;
     error = take(mmu, frame, FRAME_TABLE);
     if (!error && mmu->frame[frame].slot != slot)
@@ -114,28 +120,29 @@ static void drop_entry(struct mmu *mmu, unsigned type, uint32_t entry)
 
 /* ---- what the guest asks for --------------------------------------------------------------------- */
 
-/* The processor must forget the old entry, if it can know it: the table is in use now. */
+/* The processor must forget the old entry, if it can know it: translations are those of the space in use alone. */
 static void forget(struct mmu *mmu, uint32_t frame, unsigned i)
 {
     struct machine *m = mmu->m;
+    bool directory = mmu->frame[frame].type == FRAME_DIRECTORY;
     unsigned slot = mmu->frame[frame].slot;
     uint32_t pde;
 
-    if (mmu->frame[frame].type == FRAME_DIRECTORY || slot == SLOT_MANY) {
+    if (directory ? frame == m->cpu.cr3 >> 12 : slot == SLOT_MANY) {
         if (m->hooks.flush_all)
             m->hooks.flush_all(m);
         return;
     }
-    if (slot == SLOT_NONE)
+    if (directory || slot == SLOT_NONE)
         return;
-    pde = read_entry(mmu, m->cpu.cr3 >> 12, slot);
+    pde = entries_at(mmu, m->cpu.cr3 >> 12)[slot];
     if ((pde & PTE_P) && pde >> 12 == frame && mmu->changed)
         mmu->changed(m, slot << SLOT_SHIFT | i << 12);
 }
 
 int mmu_update(struct mmu *mmu, uint32_t at, uint32_t entry)
 {
-    uint32_t frame = at >> 12, old;
+    uint32_t frame = at >> 12, *entry_now, old;
     unsigned i = at / 4 % ENTRIES, type;
     int error;
 
@@ -144,11 +151,12 @@ int mmu_update(struct mmu *mmu, uint32_t at, uint32_t entry)
     type = mmu->frame[frame].type;
     if (i >= entries_of(type))
         return -PV_EPERM;
-    old = read_entry(mmu, frame, i);
+    entry_now = &entries_at(mmu, frame)[i];
+    old = *entry_now;
     error = take_entry(mmu, type, i, entry);
     if (error)
         return error;
-    memory_write(&mmu->m->mem, at, 4, entry);
+    *entry_now = entry;
     drop_entry(mmu, type, old);
     if (old & PTE_P)
         forget(mmu, frame, i);
@@ -157,7 +165,7 @@ int mmu_update(struct mmu *mmu, uint32_t at, uint32_t entry)
 
 int mmu_update_va(struct mmu *mmu, uint32_t gla, uint32_t entry)
 {
-    uint32_t pde = read_entry(mmu, mmu->m->cpu.cr3 >> 12, gla >> SLOT_SHIFT);
+    uint32_t pde = entries_at(mmu, mmu->m->cpu.cr3 >> 12)[gla >> SLOT_SHIFT];
 
     if (!(pde & PTE_P) || gla >= PV_HOLE)
         return -PV_EINVAL;

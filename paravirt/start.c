@@ -124,7 +124,7 @@ static uint32_t map_own(struct paravirt *pv)
     memory_write(mem, table + PV_PAGE / PAGE_BYTES % 1024 * 4, 4, FRAME_PAGE * PAGE_BYTES | PTE_P | PTE_A);
     memory_write(mem, table + PV_SHARED / PAGE_BYTES % 1024 * 4, 4, FRAME_SHARED * PAGE_BYTES | PTE_P | PTE_W | PTE_A | PTE_D);
     pv->shared = (void *)(mem->ram + FRAME_SHARED * PAGE_BYTES);
-    *pv->shared = (struct pv_shared){ .mask = 1, .masked = ~0u };
+    *pv->shared = (struct pv_shared){ .masked = ~0u };
     gate_write_page(pv, mem->ram + FRAME_PAGE * PAGE_BYTES);
     return table | TABLE_PTE;
 }

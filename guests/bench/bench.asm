@@ -1,6 +1,8 @@
 ; The kernel's nanobenchmarks: loops with one operation a turn, and handlers that do nothing but return.
 ;   void bench_NAME(uint32_t n, void *place);   n >= 1 turns; EDX = place, what it is stands in bench.c
 ; bench_null is the loop's own cost. bench.c measures them; nano-user.asm has those of ring 3.
+%include "ops.inc"
+
 bits 32
 section .text
 
@@ -30,12 +32,12 @@ align 16
 nano null
     again
 
-nano cli_sti, sti             ; interrupts are off around the loop, and no line is open
-    cli
+nano cli_sti, op_sti          ; interrupts are off around the loop, and no line is open
+    op_cli
     again
 
-nano pushf_popf, pushfd
-    popfd
+nano pushf_popf, op_pushf
+    op_popf
     again
 
 nano in, in al, dx
@@ -50,10 +52,10 @@ nano sidt, sidt [edx]
 nano mov_from_cr0, mov eax, cr0
     again
 
-nano mov_to_cr3, mov cr3, edx
+nano mov_to_cr3, op_load_cr3 edx
     again
 
-nano invlpg, invlpg [edx]
+nano invlpg, op_flush_page edx
     again
 
 nano callret, call empty
@@ -61,6 +63,14 @@ nano callret, call empty
 
 nano callind, call edx
     again
+
+%ifdef HAVE_HYPERCALL
+nano hypercall, call HYPERCALL_ENTRY(HC_VERSION)
+    again
+%else
+global bench_hypercall
+bench_hypercall equ 0
+%endif
 
 nano cpuid, xor eax, eax
     cpuid
@@ -76,11 +86,11 @@ nano pgfault, mov al, [edx]     ; 2 bytes; nothing is there
     again
 
 ; place: {address of the entry, the linear address, bits to flip}
-nano ptemod, mov ecx, [ebx]
-    mov eax, [ebx + 8]
-    xor [ecx], eax
+nano ptemod, mov eax, [ebx]
+    mov ecx, [eax]
+    xor ecx, [ebx + 8]
+    op_set_page [ebx + 4], eax, ecx
     mov ecx, [ebx + 4]
-    invlpg [ecx]
     mov al, [ecx]
     again
 
@@ -101,6 +111,6 @@ bench_skip_error:
 bench_skip:
     add dword [esp], 2
 bench_iret:
-    iretd
+    iret_to
 
 section .note.GNU-stack noalloc noexec nowrite progbits

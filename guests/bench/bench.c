@@ -5,13 +5,16 @@
 #include "ops.h"
 #include "pc.h"
 
-enum { PAGE_THERE = 0x00400000, PAGE_ABSENT = 0x00401000, VEC_DE = 0, VEC_OWN = 0x44, PORT = PORT_COM1 + 7 };
+enum { PAGE_THERE = 0x00400000, PAGE_ABSENT = 0x00401000, ENTRIES = 64, FIRST_ENTRY = 256, VEC_DE = 0, VEC_OWN = 0x44, PORT = PORT_COM1 + 7 };
 
 typedef void loop(uint32_t n, void *place);
 loop bench_null, bench_cli_sti, bench_pushf_popf, bench_in, bench_out, bench_sidt, bench_mov_from_cr0,
     bench_mov_to_cr3, bench_invlpg, bench_callret, bench_callind, bench_int_iret, bench_divzero, bench_pgfault,
-    bench_ptemod, bench_cpuid, bench_smc;
+    bench_ptemod, bench_cpuid, bench_smc, bench_hypercall;
 void empty(void), bench_iret(void), bench_skip(void), bench_skip_error(void);
+
+static void ptes_one_by_one(uint32_t n, void *unused);
+static void ptes_64_at_a_time(uint32_t n, void *unused);
 
 static uint8_t buffer[8];
 static uint8_t code[PAGE] __attribute__((aligned(4096))) = { 0xb0, 0, 0xc3 };    /* mov al, imm8; ret */
@@ -33,6 +36,9 @@ static const struct { const char *name; loop *run; void *place; } benches[] = {
     { "divzero", bench_divzero, NULL },
     { "pgfault", bench_pgfault, (void *)PAGE_ABSENT },
     { "ptemod", bench_ptemod, &ptemod },
+    { "pte-update", ptes_one_by_one, NULL },
+    { "pte-update-64", ptes_64_at_a_time, NULL },
+    { "hypercall", bench_hypercall, NULL },     /* there is none on a bare machine */
     { "cpuid", bench_cpuid, NULL },
     { "smc", bench_smc, code },
 };
@@ -57,6 +63,23 @@ static void prepare(void)
     idt_set(VEC_PF, (uint32_t)bench_skip_error, 0);
     idt_set(VEC_OWN, (uint32_t)bench_iret, 0);
 }
+
+/* Entries of a table in use, of pages that nobody touches: they go from one page to the other. */
+static void set_ptes(uint32_t n, unsigned batch)
+{
+    uint32_t *entry = ptemod.pte + FIRST_ENTRY, value = *ptemod.pte;
+
+    ptes_batch(batch);
+    while (n--) {
+        set_pte(&entry[n % ENTRIES], value);
+        value ^= n % ENTRIES ? 0 : ptemod.flip;
+    }
+    ptes_sync();
+    ptes_batch(ENTRIES);
+}
+
+static void ptes_one_by_one(uint32_t n, void *unused) { (void)unused; set_ptes(n, 1); }
+static void ptes_64_at_a_time(uint32_t n, void *unused) { (void)unused; set_ptes(n, ENTRIES); }
 
 /* Is `name` one of the words between commas? */
 static bool listed(const char *list, const char *name)
@@ -107,7 +130,7 @@ void bench_main(void)
 
     prepare();
     for (unsigned i = 0; i < sizeof benches / sizeof benches[0]; i++)
-        if (!only || listed(only, benches[i].name)) {
+        if (benches[i].run && (!only || listed(only, benches[i].name))) {
             bool cr3 = benches[i].run == bench_mov_to_cr3;
 
             measure(benches[i].name, benches[i].run, cr3 ? (void *)virt_to_phys(kernel_pgdir) : benches[i].place, samples,

@@ -33,7 +33,7 @@ uint32_t page_alloc(void)
 
 void page_free(uint32_t pa) { freed[freed_count++] = (uint16_t)(pa / PAGE); }
 
-uint32_t pages_free(void) { return freed_count + (ram_end - next_page) / PAGE; }
+uint32_t pages_free(void) { return freed_count + (ram_end - next_page) / PAGE + tables_spare(); }
 
 uint32_t *pte_of(uint32_t *pgdir, uint32_t va)
 {
@@ -45,10 +45,7 @@ uint32_t *pte_of(uint32_t *pgdir, uint32_t va)
 void map_page(uint32_t *pgdir, uint32_t va, uint32_t pa, uint32_t flags)
 {
     if (!(pgdir[va >> 22] & PTE_P)) {
-        uint32_t table = page_alloc();
-
-        table_begin(phys_to_virt(table));
-        set_pte(&pgdir[va >> 22], table | PTE_P | PTE_W | PTE_A | (flags & PTE_U));
+        set_pte(&pgdir[va >> 22], table_alloc() | PTE_P | PTE_W | PTE_A | (flags & PTE_U));
         ptes_sync();                    /* for pte_of() */
     }
     set_pte(pte_of(pgdir, va), pa | flags);

@@ -34,14 +34,16 @@ void gate_changed(unsigned vector);             /* an entry of the IDT, once it 
 void load_tr(uint16_t selector);
 void set_kernel_stack(uint32_t esp);            /* where the processor goes on when ring 3 traps */
 
-/* ---- page tables: a zeroed page becomes one at table_begin(), and from then on set_pte() alone writes it. What it
- * has written counts after ptes_sync() at the latest; only flush_page() and load_cr3() make the processor forget. ---- */
-void table_begin(uint32_t *table);
-void table_end(uint32_t *table);                /* an ordinary page again */
-void space_begin(uint32_t *pgdir);              /* a page directory, filled by plain writes as far as it is yet */
-void space_end(uint32_t *pgdir);                /* neither it nor its tables are in use; table_end() for each is to follow */
+/* ---- page tables: set_pte() alone writes them. What it has written counts after ptes_sync() at the latest; only flush_page()
+ * and load_cr3() make the processor forget. ---- */
+uint32_t table_alloc(void);                     /* one without an entry: its physical address */
+void table_free(uint32_t *pde);                 /* the one that this entry of a directory names; both are empty then */
+uint32_t *space_alloc(void);                    /* a page directory: the kernel's entries and no other */
+void space_free(uint32_t *pgdir);               /* such a one again */
+uint32_t tables_spare(void);                    /* pages that these four keep */
 void set_pte(uint32_t *pte, uint32_t value);
 void ptes_sync(void);
+void ptes_batch(unsigned most);                 /* so many may wait for that; 64 at the start */
 void flush_page(uint32_t va);
 
 /* ---- devices ---- */

@@ -5,7 +5,7 @@
 #include "kernel.h"
 #include "ops.h"
 
-enum { PROCESSES = 16, KERNEL_ENTRIES = 256, FLAGS_USER = 0x202 };
+enum { PROCESSES = 16, FLAGS_USER = 0x202 };
 enum { PTE_USER_TEXT = PTE_P | PTE_U | PTE_A | PTE_D, PTE_USER_DATA = PTE_USER_TEXT | PTE_W };  /* born accessed */
 
 enum state { FREE, RUNNABLE, SLEEPING, WAITING, ZOMBIE };
@@ -44,19 +44,10 @@ static void copy_page(uint32_t *pgdir, uint32_t va, const void *from)
     map_page(pgdir, va, pa, PTE_USER_DATA);
 }
 
-static uint32_t *new_space(void)
-{
-    uint32_t *pgdir = phys_to_virt(page_alloc());
-
-    memcpy(pgdir + 1024 - KERNEL_ENTRIES, kernel_pgdir + 1024 - KERNEL_ENTRIES, KERNEL_ENTRIES * 4);
-    space_begin(pgdir);
-    return pgdir;
-}
-
 /* The one image that holds all programs: text and SHARED variables in place, other data copied; one stack page. */
 static uint32_t *first_space(uint32_t *brk)
 {
-    uint32_t *pgdir = new_space(), va = USER_BASE;
+    uint32_t *pgdir = space_alloc(), va = USER_BASE;
 
     for (const uint8_t *p = user_image; p < user_image_end; p += PAGE, va += PAGE) {
         if (p < user_text_end)
@@ -103,15 +94,10 @@ static void free_user_page(uint32_t *to, uint32_t va, uint32_t pte)
 static void free_space(uint32_t *pgdir)
 {
     for_user_pages(pgdir, free_user_page, NULL);
-    space_end(pgdir);
-    for (unsigned i = 0; i < 1024 - KERNEL_ENTRIES; i++)
-        if (pgdir[i] & PTE_P) {
-            table_end(phys_to_virt(pgdir[i] & ~(PAGE - 1)));
-            page_free(pgdir[i] & ~(PAGE - 1));
-        }
-    table_end(pgdir);
-    ptes_sync();
-    page_free(virt_to_phys(pgdir));
+    for (unsigned i = 0; i < KERNEL_BASE >> 22; i++)
+        if (pgdir[i] & PTE_P)
+            table_free(&pgdir[i]);
+    space_free(pgdir);
 }
 
 /* ---- switching ----------------------------------------------------------------------------------- */
@@ -198,7 +184,7 @@ void process_start(uint32_t entry)
 
 int process_fork(const struct trapframe *f)
 {
-    uint32_t *pgdir = new_space();
+    uint32_t *pgdir = space_alloc();
     struct trapframe child = *f;
     struct process *p;
 

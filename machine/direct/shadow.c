@@ -12,7 +12,7 @@
 
 enum {
     /* in an spte beside the PTE_ flags of the translation (SPTE_KEPT) */
-    SPTE_MAPPED = 1 << 9, SPTE_LISTED = 1 << 10,
+    SPTE_MAPPED = 1 << 9, SPTE_LISTED = 1 << 10, SPTE_WANTED = 1 << 11,     /* a fault asked for it */
     SPTE_KEPT = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_PS | PTE_G,
     PAGES = 1 << 20,
     MAPPINGS_MAX = 60000,           /* Linux allows a process 65,530 */
@@ -52,15 +52,6 @@ static bool is_global_or_same(const struct shadow *s, uint32_t page)
         return true;
     return memory_peek(s->m, page << 12, ACCESS_READ, &t) && (t.gpa & PAGE_MASK) == (s->spte[page] & PAGE_MASK) &&
            (t.flags & SPTE_KEPT) == (s->spte[page] & SPTE_KEPT);
-}
-
-static bool is_kept_over_switch(const struct shadow *s, uint32_t page)
-{
-    uint32_t at = page >> 10 << 2;
-    uint32_t before = memory_read(&s->m->mem, (s->old_cr3 & PAGE_MASK) + at, 4);
-    uint32_t after = memory_read(&s->m->mem, (s->m->cpu.cr3 & PAGE_MASK) + at, 4);
-
-    return !((before ^ after) & ~(uint32_t)PTE_A) || is_global_or_same(s, page);
 }
 
 static bool is_user(const struct shadow *s, uint32_t page) { return !is_exposed(s, page); }
@@ -122,13 +113,6 @@ void shadow_load_cr3(struct shadow *s)
     s->cut_known = false;
 }
 
-void shadow_switch(struct shadow *s, uint32_t old_cr3)
-{
-    s->old_cr3 = old_cr3;
-    sweep(s, is_kept_over_switch);
-    s->cut_known = false;
-}
-
 static void flush_one(struct shadow *s, uint32_t page)
 {
     unmap(s, page, 1);
@@ -151,6 +135,8 @@ void shadow_flush_page(struct shadow *s, uint32_t gla)
 
 /* ---- user mode ------------------------------------------------------------------------------------ */
 
+static bool is_kernels(uint32_t pde) { return (pde & PTE_P) && !(pde & PTE_U); }
+
 /* The lowest page directory entry that is the kernel's alone. Supervisor pages below it are `exposed`. */
 static uint32_t find_cut(const struct shadow *s)
 {
@@ -161,7 +147,7 @@ static uint32_t find_cut(const struct shadow *s)
     for (uint32_t i = 0; i << 22 < window_end(s); i++) {
         uint32_t pde = memory_read(&s->m->mem, (cpu->cr3 & PAGE_MASK) + i * 4, 4);
 
-        if ((pde & PTE_P) && !(pde & PTE_U))
+        if (is_kernels(pde))
             return i << 22;
     }
     return window_end(s);
@@ -306,6 +292,7 @@ static void remember(struct shadow *s, uint32_t page, uint32_t gpa, uint32_t fla
 {
     if (!(s->spte[page] & SPTE_LISTED))
         s->listed[s->count++] = page;
+    s->slots[page >> 16] |= 1ull << (page >> 10 & 63);
     s->spte[page] = (gpa & PAGE_MASK) | flags | SPTE_MAPPED | SPTE_LISTED;
     if (is_exposed(s, page))
         s->exposed++;
@@ -375,26 +362,90 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
         return s->m->stopped ? FILL_STOPPED : FILL_DONE;
     for (unsigned i = 0; i <= before + after; i++)
         remember(s, (first >> 12) + i, t.gpa + (i - before) * PAGE_BYTES, rights_of(&t));
+    s->spte[gla >> 12] |= SPTE_WANTED;
     return FILL_DONE;
+}
+
+/* ---- tables whose every change is seen -------------------------------------------------------------- */
+
+/* What the processor may do with a page now, if it is one that the monitor may map at once: accessed already. */
+static bool ready(const struct shadow *s, uint32_t page, struct translation *t)
+{
+    return memory_peek(s->m, page << 12, ACCESS_READ, t) && (t->flags & PTE_A) && t->gpa < s->m->mem.bytes &&
+           !((s->spte[page] ^ t->flags) & PTE_U);
+}
+
+static bool is_writable(const struct translation *t) { return (t->flags & PTE_W) && (t->flags & PTE_D); }
+
+static void note(struct shadow *s, uint32_t page, const struct translation *t)
+{
+    s->spte[page] = (t->gpa & PAGE_MASK) | rights_of(t) | (s->spte[page] & (SPTE_MAPPED | SPTE_LISTED | SPTE_WANTED));
 }
 
 /* Another right to the same frame costs one mprotect, another frame one mmap: a munmap, a fault and an mmap cost twice that. */
 void shadow_replace(struct shadow *s, uint32_t gla)
 {
-    uint32_t page = gla >> 12, old = s->spte[page];
+    uint32_t page = gla >> 12;
     struct translation t;
-    bool writable;
 
-    if (!(old & SPTE_MAPPED))
+    if (!(s->spte[page] & SPTE_MAPPED))
         return;
-    if (!memory_peek(s->m, gla, ACCESS_READ, &t) || !(t.flags & PTE_A) || ((old ^ t.flags) & PTE_U)) {
+    if (!ready(s, page, &t)) {
         flush_one(s, page);
         return;
     }
-    writable = (t.flags & PTE_W) && (t.flags & PTE_D);
-    if ((t.gpa & PAGE_MASK) == (old & PAGE_MASK))
-        protect(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, writable);
-    else if (!map(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, PAGE_BYTES, rights(s, t.gpa, writable)))
+    if (((t.gpa ^ s->spte[page]) & PAGE_MASK) == 0)
+        protect(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, is_writable(&t));
+    else if (!map(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, PAGE_BYTES, rights(s, t.gpa, is_writable(&t))))
         return;
-    s->spte[page] = (t.gpa & PAGE_MASK) | rights_of(&t) | (old & (SPTE_MAPPED | SPTE_LISTED));
+    note(s, page, &t);
+}
+
+/* Is it mapped, and otherwise than the tables have it now? */
+static bool differs(const struct shadow *s, uint32_t page)
+{
+    return (s->spte[page] & SPTE_MAPPED) && !is_global_or_same(s, page);
+}
+
+/* Pages that came with a neighbour and were never asked for go, those side by side with one munmap. */
+static uint32_t drop_run(struct shadow *s, uint32_t page, uint32_t end)
+{
+    uint32_t first = page;
+
+    do {
+        s->spte[page++] = SPTE_LISTED;
+    } while (page < end && !(s->spte[page] & SPTE_WANTED) && differs(s, page));
+    unmap(s, first, page - first);
+    return page;
+}
+
+/* Pages of one directory entry: where one was asked for, the next space will most likely want its own. */
+static void switch_slot(struct shadow *s, uint32_t slot)
+{
+    uint32_t page = slot << 10, end = page + 1024;
+
+    while (page < end) {
+        if (!differs(s, page))
+            page++;
+        else if (s->spte[page] & SPTE_WANTED)
+            shadow_replace(s, page++ << 12);
+        else
+            page = drop_run(s, page, end);
+    }
+}
+
+void shadow_switch(struct shadow *s, uint32_t old_cr3)
+{
+    const uint32_t *before = (const void *)(s->m->mem.ram + (old_cr3 & PAGE_MASK));
+    const uint32_t *after = (const void *)(s->m->mem.ram + (s->m->cpu.cr3 & PAGE_MASK));
+
+    for (unsigned i = 0; i < 16; i++)
+        for (uint64_t bits = s->slots[i]; bits; bits &= bits - 1) {
+            uint32_t slot = i * 64 + (unsigned)__builtin_ctzll(bits);
+
+            if (!((before[slot] ^ after[slot]) & ~(uint32_t)PTE_A))
+                continue;
+            s->cut_known &= is_kernels(before[slot]) == is_kernels(after[slot]);
+            switch_slot(s, slot);
+        }
 }

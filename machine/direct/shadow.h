@@ -22,10 +22,10 @@ struct shadow {
     uint32_t *spte;                 /* by guest-linear page number: frame and flags, 0 if not mapped */
     uint32_t *listed;               /* guest-linear page numbers: what is mapped, and some that was */
     unsigned count;
+    uint64_t slots[16];             /* one bit for each 4 MiB: something may be mapped there */
     bool flat;                      /* paging is off and all of RAM is mapped at once */
     uint32_t cut;                   /* guest-linear: user mode gets segments that end here */
     bool cut_known, cut_given_up;
-    uint32_t old_cr3;               /* for shadow_switch() */
     unsigned exposed;               /* supervisor pages mapped below the cut */
     const uint8_t *executable;      /* by frame number: may the guest execute it where it is? NULL: all of it */
 };
@@ -54,7 +54,7 @@ void shadow_flush_page(struct shadow *s, uint32_t gla);
 
 /* For a VMM that sees every change of a page table as it happens, and has no global pages. The entry for the page at `gla`
  * is another: its mapping becomes what the entry says, at once and without a fault, if there is one. CR3 was
- * `old_cr3`: keeps what the same table maps in both spaces, and what is unchanged. */
+ * `old_cr3`: the same for every page that is mapped otherwise now. */
 void shadow_replace(struct shadow *s, uint32_t gla);
 void shadow_switch(struct shadow *s, uint32_t old_cr3);
 

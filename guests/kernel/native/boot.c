@@ -49,12 +49,27 @@ void native_main(uint32_t magic, uint32_t info_pa)
 /* A processor looks at its tables whenever it needs them, and a page table is memory like any other. */
 void gate_changed(unsigned vector) { (void)vector; }
 void set_kernel_stack(uint32_t esp) { tss.esp0 = esp; }
-void table_begin(uint32_t *table) { (void)table; }
-void table_end(uint32_t *table) { (void)table; }
-void space_begin(uint32_t *pgdir) { (void)pgdir; }
-void space_end(uint32_t *pgdir) { (void)pgdir; }
+uint32_t table_alloc(void) { return page_alloc(); }
+void space_free(uint32_t *pgdir) { page_free(virt_to_phys(pgdir)); }
+uint32_t tables_spare(void) { return 0; }
 void set_pte(uint32_t *pte, uint32_t value) { *pte = value; }
 void ptes_sync(void) { }
+void ptes_batch(unsigned most) { (void)most; }
+
+void table_free(uint32_t *pde)
+{
+    page_free(*pde & ~(PAGE - 1));
+    *pde = 0;
+}
+
+uint32_t *space_alloc(void)
+{
+    enum { FIRST = KERNEL_BASE >> 22 };
+    uint32_t *pgdir = phys_to_virt(page_alloc());
+
+    memcpy(pgdir + FIRST, kernel_pgdir + FIRST, PAGE - FIRST * 4);
+    return pgdir;
+}
 
 void machine_off(bool failed)
 {

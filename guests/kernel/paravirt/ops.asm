@@ -1,4 +1,5 @@
 ; The kernel's sensitive operations as hypercalls, or as plain stores: see ops.h. All are C functions (cdecl).
+%define OPS_ASM
 %include "pc.inc"
 %include "ops.inc"
 
@@ -26,17 +27,15 @@ op pv_call
         ret
 
 op irq_disable
-        mov     byte [PV_MASK], 1
+        op_cli
         ret
 
 op irq_enable
-        mov     byte [PV_MASK], 0
-        cmp     byte [PV_PENDING], 0
-        jne     irq_waits
+        op_sti
         ret
 
-; An event waits, and the mask is open: whatever hypercall comes next is interrupted.
-irq_waits:
+; An event waits, and IF is 1: whatever hypercall comes next is interrupted.
+op irq_waits
         push    ebx
         mov     ebx, PV_SCHED_YIELD
         call    HYPERCALL_ENTRY(HC_SCHED)
@@ -47,7 +46,7 @@ op idle
         push    ebx
         mov     ebx, PV_SCHED_BLOCK
         call    HYPERCALL_ENTRY(HC_SCHED)
-        mov     byte [PV_MASK], 1
+        op_cli
         pop     ebx
         ret
 

@@ -4,7 +4,7 @@
 #include "kernel.h"
 #include "ops.h"
 
-enum { QUEUE = 64, WRITE_MAX = 4096, IRQS = 16 };
+enum { QUEUE = 64, WRITE_MAX = 4096, IRQS = 16, SPARE_MAX = 64 };
 
 #define SHARED ((volatile struct pv_shared *)PV_SHARED)
 
@@ -35,7 +35,7 @@ void pv_main(const struct pv_start *start)
     cr3 = virt_to_phys(boot.pgdir);
     option_text(boot.command_line, "ptes", ptes, sizeof ptes);
     if (strcmp(ptes, "each") == 0)
-        queue_full = 1;
+        ptes_batch(1);
     main(&boot);
 }
 
@@ -100,6 +100,8 @@ void ptes_sync(void)
         must(HC_MMU_UPDATE, (uint32_t)queue, n, 0);
 }
 
+void ptes_batch(unsigned most) { queue_full = most < QUEUE ? most : QUEUE; }
+
 void set_pte(uint32_t *pte, uint32_t value)
 {
     queue[queued++] = (struct pv_mmu_update){ virt_to_phys(pte), value };
@@ -107,29 +109,62 @@ void set_pte(uint32_t *pte, uint32_t value)
         ptes_sync();
 }
 
-/* The VMM checks a page table for good, so the kernel's own mapping of it may not allow writes. */
-static void set_writable(uint32_t *table, bool writable)
-{
-    uint32_t *pte = pte_of(kernel_pgdir, (uint32_t)table);
+/* The VMM checks a page table for good, so the kernel may not write it, not even in its own mapping of it. To change
+ * that back and forth costs more than all else in a fork: what was a table stays one, empty, and a directory stays
+ * pinned (Linux on Xen kept such lists as well). */
+static uint32_t spare_tables[SPARE_MAX], *spare_spaces[SPARE_MAX];
+static unsigned spare_table_count, spare_space_count;
 
-    set_pte(pte, writable ? *pte | PTE_W : *pte & ~(uint32_t)PTE_W);
+uint32_t tables_spare(void) { return spare_table_count + spare_space_count; }
+
+static void protect(uint32_t pa)
+{
+    uint32_t *pte = pte_of(kernel_pgdir, pa + KERNEL_BASE);
+
+    set_pte(pte, *pte & ~(uint32_t)PTE_W);
 }
 
-void table_begin(uint32_t *table) { set_writable(table, false); }
-void table_end(uint32_t *table) { set_writable(table, true); }
-
-void space_begin(uint32_t *pgdir)
+uint32_t table_alloc(void)
 {
-    set_writable(pgdir, false);
+    uint32_t pa;
+
+    if (spare_table_count)
+        return spare_tables[--spare_table_count];
+    pa = page_alloc();
+    protect(pa);
+    return pa;
+}
+
+void table_free(uint32_t *pde)
+{
+    uint32_t pa = *pde & ~(PAGE - 1), *pte = phys_to_virt(pa);
+
+    if (spare_table_count == SPARE_MAX)
+        kernel_panic(NULL, "more page tables than SPARE_MAX");
+    for (unsigned i = 0; i < 1024; i++)
+        if (pte[i])
+            set_pte(&pte[i], 0);
+    set_pte(pde, 0);
+    ptes_sync();
+    spare_tables[spare_table_count++] = pa;
+}
+
+uint32_t *space_alloc(void)
+{
+    enum { FIRST = KERNEL_BASE >> 22 };
+    uint32_t *pgdir;
+
+    if (spare_space_count)
+        return spare_spaces[--spare_space_count];
+    pgdir = phys_to_virt(page_alloc());
+    memcpy(pgdir + FIRST, kernel_pgdir + FIRST, PAGE - FIRST * 4);
+    protect(virt_to_phys(pgdir));
     ptes_sync();
     must(HC_MMUEXT, PV_MMUEXT_PIN, virt_to_phys(pgdir), 0);
+    return pgdir;
 }
 
-void space_end(uint32_t *pgdir)
-{
-    ptes_sync();
-    must(HC_MMUEXT, PV_MMUEXT_UNPIN, virt_to_phys(pgdir), 0);
-}
+void space_free(uint32_t *pgdir) { spare_spaces[spare_space_count++] = pgdir; }
 
 void flush_page(uint32_t va)
 {
