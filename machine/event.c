@@ -155,7 +155,7 @@ bool event_software(struct machine *m, uint8_t vector, uint32_t next)
 
 bool event_waiting(const struct machine *m)
 {
-    return (m->cpu.eflags & FLAG_IF) && bus_intr(&m->bus);
+    return (m->cpu.eflags & FLAG_IF) && (m->event || bus_intr(&m->bus));
 }
 
 void event_external(struct machine *m, uint8_t vector)

@@ -25,7 +25,7 @@ void event_interrupts(struct machine *m);
 /* Deliver external interrupt `vector`, which is the caller's to acknowledge, though IF be 0. */
 void event_external(struct machine *m, uint8_t vector);
 
-/* Would event_interrupts() have something to deliver, were it not for an interrupt shadow? */
+/* Would event_interrupts(), or a VMM with m->event, have something to deliver, were it not for an interrupt shadow? */
 bool event_waiting(const struct machine *m);
 
 #endif

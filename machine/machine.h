@@ -32,6 +32,7 @@ struct machine {
     struct insn decoded[DECODE_CACHE];      /* by the low bits of their address; length 0: none */
     struct machine_hooks hooks;
     uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
+    bool event;                 /* an interrupt waits that is not the PIC's: of a VMM with events of its own */
     bool stopped;
     int status;                 /* exit status of the VMM once stopped (status.h) */
     char why[256];              /* one sentence, empty if the guest ended by itself */

@@ -9,7 +9,7 @@
 void events_to_guest(struct paravirt *pv)
 {
     pv->shared->flags = pv->m->cpu.eflags & FLAG_IF;
-    pv->shared->pending = events_due(pv->shared);
+    pv->shared->pending = pv->m->event = events_due(pv->shared);
     pv->shared->cr2 = pv->m->cpu.cr2;
 }
 

@@ -129,6 +129,8 @@ enum direct_exit gate_run(struct paravirt *pv, uint64_t deadline)
         see_kernel(pv);
     exit = direct_run(d, deadline);
     events_from_guest(pv);
+    if (vcpu_cpl(&pv->m->cpu) == 0)                     /* the kernel's own IRET changes no IOPL: it has none but 0 */
+        pv->m->cpu.eflags &= ~(uint32_t)FLAG_IOPL;
     return exit;
 }
 

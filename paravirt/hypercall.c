@@ -39,7 +39,7 @@ static int32_t do_version(struct paravirt *pv, const uint32_t *a)
 
 static bool is_row(const struct pv_trap *row)
 {
-    return row->cs && !(row->cs & 3) && !(row->flags & ~(3 | PV_TRAP_MASKS | PV_TRAP_USER_CALL));
+    return (!row->eip || (row->cs && !(row->cs & 3))) && !(row->flags & ~(3 | PV_TRAP_MASKS | PV_TRAP_USER_CALL));
 }
 
 /* Replace so many rows (struct pv_trap), each naming its vector; EIP 0: there is none any more. */

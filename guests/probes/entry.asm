@@ -70,7 +70,7 @@ probe_user:
     push ebx
     push U_CS
     push U_CODE
-    iretd
+    iret_to
 
 ; void probe_reset_cpu(uint32_t cr0, uint32_t cr3);     GDT and IDT are right, the TSS not busy
 global probe_reset_cpu

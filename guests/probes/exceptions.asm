@@ -217,27 +217,32 @@ probe "db-frame-tf", FLAG_TF                        ; the frame shows TF, the ha
 ; ---- #NP #SS #GP: more than the loads in sensitive.asm -----------------------------------------------------
 probe "np-gate", NP | ERR(SOFT2 * 8 + 2) | AT
     and dword [idt + SOFT2 * 8 + 4], ~0x8000
+    op_gate_changed SOFT2
 .at:
     int SOFT2
 
 probe "np-gate-code", NP | ERR(0x80) | AT           ; the gate is there, its segment is not
     gdt_set 0x80, 0x0000ffff, 0x00cf1a00
     mov word [idt + SOFT2 * 8 + 2], 0x80
+    op_gate_changed SOFT2
 .at:
     int SOFT2
 
 probe "gp-gate-null", GP | AT
     mov word [idt + SOFT2 * 8 + 2], 0
+    op_gate_changed SOFT2
 .at:
     int SOFT2
 
 probe "gp-gate-data", GP | ERR(K_DATA) | AT
     mov word [idt + SOFT2 * 8 + 2], K_DATA
+    op_gate_changed SOFT2
 .at:
     int SOFT2
 
 probe "gp-gate-type", GP | ERR(SOFT2 * 8 + 2) | AT  ; an LDT's descriptor is no gate
     mov dword [idt + SOFT2 * 8 + 4], 0x8200
+    op_gate_changed SOFT2
 .at:
     int SOFT2
 
@@ -369,7 +374,7 @@ probe "pf-becomes-present", 0x66            ; from absent to present takes no IN
 .there:
     mov ebx, [user_ptes]
     mov eax, [ebx + 4]
-    mov [ebx + 12], eax
+    op_set_pte ebx + 12, eax
     mov byte [U_DATA + 9], 0x66
     movzx eax, byte [U_ABSENT + 9]
 

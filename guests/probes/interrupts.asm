@@ -8,10 +8,10 @@ table interrupt_probes
 ; ---- when they come: Intel SDM vol. 3A 6.8 --------------------------------------------------------------
 ; No clock makes an interrupt pending exactly at a MOV SS: its shadow is in exceptions.asm, by single steps.
 %macro window 0                             ; interrupts on for a moment
-    sti
+    op_sti
     nop
     nop
-    cli
+    op_cli
 %endmacro
 
 probe "cli-holds-interrupts", 0
@@ -50,16 +50,14 @@ probe "sti-cli", 0                          ; CLI in the shadow: none comes
     mov eax, [irqs]
 
 probe "sti-interrupts-while-on", 4          ; pending when interrupts are on already
-    sti
+    op_sti
     call arm_irq
-    cli
+    op_cli
     mov eax, [irq_order]
 
 probe "hlt-wakes", 4
     call arm_irq
-    sti
-    hlt
-    cli
+    op_idle
     mov eax, [irq_order]
 
 probe "popf-no-shadow", 0                   ; what POPF opens is open at once
@@ -77,10 +75,10 @@ probe "iret-delivers-pending", 0            ; before the first instruction behin
     push FLAG_IF | 2
     push K_CODE
     push .next
-    iretd
+    iret_to
 .next:
     nop
-    cli
+    op_cli
     mov eax, [irq_eip]
     sub eax, .next
 
@@ -127,13 +125,11 @@ probe "irq-user-sti-iopl-3", 3              ; STI; INC; then it comes
 ; ---- the interrupt controller ----------------------------------------------------------------------------------
 probe "pic-mask", 0x01
     call arm_irq
-    mov al, 0xff
-    out PORT_PIC1_DATA, al
+    call close_irq
     window
     mov ebx, [irqs]
     shl ebx, 4
-    mov al, 0xef
-    out PORT_PIC1_DATA, al
+    call open_irq
     window
     mov eax, [irqs]
     or eax, ebx
@@ -174,34 +170,8 @@ probe "pic-eoi", 0x112                      ; without EOI the line is deaf
     or ebx, [irqs]
     mov eax, ebx
 
-%macro both 0                               ; IRQ 4 and, by one shot of the timer, IRQ 0 are pending
-    call arm_masked
-    mov al, 0x30
-    out PORT_PIT_CONTROL, al
-    mov al, 50
-    out PORT_PIT_COUNTER0, al
-    mov al, 0
-    out PORT_PIT_COUNTER0, al
-    mov al, 0x0a
-    out PORT_PIC1_COMMAND, al
-    mov ecx, 1000                           ; a busy host may be late
-%%wait:
-    mov ebx, 100000                         ; looks rarely: each look is a trap under a VMM
-%%delay:
-    dec ebx
-    jnz %%delay
-    in al, PORT_PIC1_COMMAND
-    test al, 1
-    jnz %%both
-    dec ecx
-    jnz %%wait
-%%both:
-    mov al, 0xee
-    out PORT_PIC1_DATA, al
-%endmacro
-
 probe "pic-priority", 0x204                 ; two came, line 0 first
-    both
+    call arm_both
     window
     mov eax, [irqs]
     shl eax, 8
@@ -209,7 +179,7 @@ probe "pic-priority", 0x204                 ; two came, line 0 first
 
 probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 back
     mov dword [hold_eoi], 1
-    both
+    call arm_both
     window
     mov ebx, [irqs]
     shl ebx, 8
@@ -221,17 +191,10 @@ probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 bac
 
 probe "hlt-until-timer", 0x100              ; nothing pending: HLT waits for it
     mov dword [armed], 1
-    mov al, 0x30
-    out PORT_PIT_CONTROL, al
-    mov al, 0
-    out PORT_PIT_COUNTER0, al
-    mov al, 2                               ; 512 / 1,193,182 s
-    out PORT_PIT_COUNTER0, al
-    mov al, 0xfe
-    out PORT_PIC1_DATA, al
-    sti
-    hlt
-    cli
+    push 512                                ; / 1,193,182 s
+    call shoot_timer
+    pop ecx
+    op_idle
     mov eax, [irqs]
     shl eax, 8
     or eax, [irq_order]
@@ -331,7 +294,7 @@ probe "smc-remapped", 0x22                  ; another page at the code's address
     call edx
     mov ebx, [user_ptes]
     mov ecx, [ebx + 8]
-    mov [ebx + 4], ecx
+    op_set_pte ebx + 4, ecx
     and ecx, 0xfffff000
     mov dword [ecx + KERNEL_BASE], MOV_AL(0x22)
     invlpg [U_DATA]

@@ -218,7 +218,7 @@ probe %1, 0x22
     mov byte [U_DATA], 0x11
     mov ebx, [user_ptes]
     mov ecx, [ebx + 8]
-    mov [ebx + 4], ecx
+    op_set_pte ebx + 4, ecx
     and ecx, 0xfffff000
     mov byte [ecx + KERNEL_BASE], 0x22
 %endmacro

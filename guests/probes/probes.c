@@ -26,6 +26,7 @@ uint32_t trace;                             /* one hex digit each: where, as in 
 uint32_t armed, irqs, irq_eip, hold_eoi;    /* interrupts: on order, come, where the last one came, keep its EOI */
 uint32_t irq_order;                         /* one hex digit each: the line */
 
+uint32_t kernel_stack_top;                  /* where ring 3's traps go on */
 uint32_t *user_ptes;                        /* of U_CODE and the pages behind it */
 static uint32_t kept_ptes[U_PAGES], kept_cr0;
 static struct gdt_entry kept_gdt[40];
@@ -98,18 +99,21 @@ static void keep_state(void)
             flags &= ~PAGE_U;
         map_page(kernel_pgdir, U_CODE + i * 4096, page_alloc(), flags);
     }
+    ptes_sync();
     user_ptes = pte_of(kernel_pgdir, U_CODE);
     set_pte(&user_ptes[U_ABSENT], 0);
     set_pte(&user_ptes[U_SUPER], user_ptes[U_SUPER] & ~PAGE_P);     /* only for the probes that ask: it lies among pages of ring 3 */
     ptes_sync();
     memcpy(kept_ptes, user_ptes, sizeof kept_ptes);
     memcpy(kept_gdt, gdt, sizeof kept_gdt);
+    idt[LEAVE_USER].high |= GATE_USER;
+    gate_changed(LEAVE_USER);
     memcpy(kept_idt, idt, sizeof kept_idt);
     kept_gdt[GDT_TSS].high &= ~TSS_BUSY;
-    kept_idt[LEAVE_USER].high |= GATE_USER;
     kept_cr0 = read_cr0();
     kept_iomap = tss.iomap_base;
-    set_kernel_stack((uint32_t)(stack + sizeof stack));
+    kernel_stack_top = (uint32_t)(stack + sizeof stack);
+    set_kernel_stack(kernel_stack_top);
 }
 
 static void reset_interrupts(void)
@@ -121,7 +125,11 @@ static void reset_interrupts(void)
 static void reset(const struct probe *p)
 {
     memcpy(gdt, kept_gdt, sizeof kept_gdt);
-    memcpy(idt, kept_idt, sizeof kept_idt);
+    for (unsigned v = 0; v < 256; v++)
+        if (idt[v].low != kept_idt[v].low || idt[v].high != kept_idt[v].high) {
+            idt[v] = kept_idt[v];
+            gate_changed(v);
+        }
     for (unsigned i = 0; i < U_PAGES; i++)
         if (user_ptes[i] != kept_ptes[i])
             set_pte(&user_ptes[i], kept_ptes[i]);

@@ -287,13 +287,14 @@ probe "int-user-dpl", GP | ERR(SOFT * 8 + 2) | UAT
 
 probe "int-user-frame", 0                   ; SS:ESP, EFLAGS, CS:EIP on the stack that the TSS names
     or dword [idt + SOFT * 8 + 4], 0x6000
+    op_gate_changed SOFT
     resume .there
     user
     push 0
     int SOFT
     in_kernel
 .there:
-    mov eax, [tss + 4]
+    mov eax, [kernel_stack_top]
     sub eax, [seen_top]
     mov ecx, SEEN_ESP
     sub ecx, U_TOP - 4

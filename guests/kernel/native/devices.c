@@ -109,6 +109,14 @@ void disarm_irq(void)
     irq_init();                         /* all masked, and forgets what it has seen */
 }
 
+void shoot_timer(uint32_t clocks)
+{
+    outb(PORT_PIT_CONTROL, 0x30);
+    outb(PORT_PIT_COUNTER0, clocks & 0xff);
+    outb(PORT_PIT_COUNTER0, (uint8_t)(clocks >> 8));
+    outb(PORT_PIC1_DATA, 0xff & ~(1 << IRQ_TIMER));
+}
+
 /* ---- the timer ---- */
 
 uint32_t timer_ticks(void) { return 1; }

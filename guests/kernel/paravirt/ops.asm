@@ -55,20 +55,32 @@ op read_cr2
         ret
 
 ; An interrupt on order (ops.h): the guest sends itself an event. Changes EAX, ECX.
+%macro event 2                          ; what to do, to which
+        push    ebx
+        mov     ebx, %1
+        mov     ecx, %2
+        call    HYPERCALL_ENTRY(HC_EVENT)
+        pop     ebx
+%endmacro
+
 op arm_irq
-        push    ebx
-        mov     ebx, PV_EVENT_UNMASK
-        mov     ecx, IRQ_COM1
-        call    HYPERCALL_ENTRY(HC_EVENT)
-        pop     ebx
-op arm_masked                           ; the same, with the line masked
+        call    open_irq
         mov     dword [armed], 1
-        push    ebx
-        mov     ebx, PV_EVENT_SEND
-        mov     ecx, IRQ_COM1
-        call    HYPERCALL_ENTRY(HC_EVENT)
-        pop     ebx
+        event   PV_EVENT_SEND, IRQ_COM1
         xor     eax, eax
         ret
+
+op open_irq
+        event   PV_EVENT_UNMASK, IRQ_COM1
+        ret
+
+op close_irq
+        event   PV_EVENT_MASK, IRQ_COM1
+        ret
+
+op arm_both
+        event   PV_EVENT_SEND, IRQ_TIMER
+        event   PV_EVENT_UNMASK, IRQ_TIMER
+        jmp     arm_irq
 
 section .note.GNU-stack noalloc noexec nowrite progbits

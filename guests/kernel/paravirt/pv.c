@@ -5,6 +5,7 @@
 #include "ops.h"
 
 enum { QUEUE = 64, WRITE_MAX = 4096, IRQS = 16, SPARE_MAX = 64 };
+enum { GATE_MASK = 0x9f00, GATE_PRESENT = 0x8e00 };     /* of an interrupt gate of ring 0 to 3: its second word */
 
 #define SHARED ((volatile struct pv_shared *)PV_SHARED)
 
@@ -19,8 +20,12 @@ static uint32_t cr3;
 
 static void must(enum pv_hypercall number, uint32_t a, uint32_t b, uint32_t c)
 {
-    if (pv_call(number, a, b, c) < 0)
-        kernel_panic(NULL, "the VMM refuses a hypercall");
+    int32_t result = pv_call(number, a, b, c);
+
+    if (result >= 0)
+        return;
+    kprintf("hypercall %u (%08x, %08x, %08x) is refused: %d\n", number, a, b, c, result);
+    kernel_panic(NULL, "a hypercall failed");
 }
 
 void pv_main(const struct pv_start *start);
@@ -62,10 +67,13 @@ void set_kernel_stack(uint32_t esp) { must(HC_STACK_SWITCH, SEL_KDATA, esp, 0); 
 
 static struct pv_trap trap_of(unsigned vector)
 {
-    uint32_t low = idt[vector].low, high = idt[vector].high;
+    uint32_t low = idt[vector].low, high = idt[vector].high, cs = low >> 16;
+    bool gate = (high & GATE_MASK) == GATE_PRESENT && cs && !(cs & 3);
 
+    if (!gate)                          /* a probe's: the VMM has no row, and looks into the IDT itself */
+        return (struct pv_trap){ .vector = (uint8_t)vector };
     return (struct pv_trap){
-        .vector = (uint8_t)vector, .cs = (uint16_t)(low >> 16), .eip = (low & 0xffff) | (high & 0xffff0000),
+        .vector = (uint8_t)vector, .cs = (uint16_t)cs, .eip = (low & 0xffff) | (high & 0xffff0000),
         .flags = (uint8_t)((high >> 13 & 3) | PV_TRAP_MASKS | (vector == VEC_SYSCALL ? PV_TRAP_USER_CALL : 0)),
     };
 }
@@ -234,6 +242,13 @@ static void arm_timer(void)
     uint64_t ns = next * NS_OF_CLOCKS + scale(next, NS_OF_CLOCKS_REST) + NS_OF_CLOCKS;
 
     must(HC_SET_TIMER, (uint32_t)ns, (uint32_t)(ns >> 32), 0);
+}
+
+void shoot_timer(uint32_t after)
+{
+    next = clocks() + after;
+    must(HC_EVENT, PV_EVENT_UNMASK, PV_EVENT_TIMER, 0);
+    arm_timer();
 }
 
 void timer_init(uint32_t hz)
