@@ -190,6 +190,10 @@ run-trap-emulate: $(B)/trap-emulate $(B)/guests/kernel.elf ## boot the tiny kern
 run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot it under binary translation (APPEND="run=demo" OPTIONS="--translate=all")
 	@$(B)/binary-translation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
+.PHONY: run-paravirt
+run-paravirt: $(B)/paravirt $(B)/guests/kernel-pv.elf ## boot its port under paravirtualization (APPEND="run=demo ptes=each" OPTIONS="--gate=trap")
+	@$(B)/paravirt $(OPTIONS) -kernel $(B)/guests/kernel-pv.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
 -include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
@@ -313,6 +317,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
+check: $(B)/paravirt $(B)/guests/kernel-pv.elf
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

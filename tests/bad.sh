@@ -155,7 +155,7 @@ test_bad_guests_that_once_went_wrong() {
 }
 
 # Standard input stays open, and silent.
-test_vmm_serial_input_that_never_comes() {
+test_raw_serial_input_that_never_comes() {
     mkfifo silent
     got=0
     timeout -k 1 20 "$VMM" $OPTIONS -kernel "$(guest uartrx)" --timeout 10 0<>silent >stdout 2>stderr || got=$?
@@ -164,7 +164,7 @@ test_vmm_serial_input_that_never_comes() {
 }
 
 # The pipe fills up, and the timer's signal finds the VMM in write().
-test_vmm_slow_reader_gets_all() {
+test_raw_slow_reader_gets_all() {
     {
         got=0
         timeout -k 1 20 "$VMM" $OPTIONS -kernel "$(guest print)" --timeout 10 2>stderr </dev/null || got=$?

@@ -91,7 +91,7 @@ static void note_cr3(struct machine *m) { (void)m; loaded_cr3++; }
 
 START_TEST(hooks)
 {
-    pc.hooks = (struct machine_hooks){ note_all, note_cr3, note_page };
+    pc.hooks = (struct machine_hooks){ .flush_all = note_all, .load_cr3 = note_cr3, .flush_page = note_page };
     pc.cpu.seg[ES].base = 0x1000;
     pc.cpu.gpr[EDI] = 0x12345;
     expect_ran(RUN("\x26\x0f\x01\x3f"), "invlpg es:[edi]");
