@@ -242,10 +242,11 @@ compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/benc
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
 BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
+PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
 FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
-UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART)
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART) $(PV_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
 UNIT_LIBS   = $$(pkg-config --libs check jansson) -lpthread -lm $(LDLIBS)
 BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))
@@ -256,6 +257,9 @@ $(B)/tests/suites.h: $(UNIT_SRC)
 
 $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: CFLAGS += -I$(B)/tests
 $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: $(B)/tests/suites.h
+
+$(B)/obj/tests/unit/test_paravirt.o $(B)/asan/tests/unit/test_paravirt.o: CFLAGS += -Iparavirt
+$(B)/obj/tests/unit/test_hostile.o $(B)/asan/tests/unit/test_hostile.o: CFLAGS += -Iparavirt
 
 $(B)/asan/%.o: %.c | packages
 	@mkdir -p $(@D)

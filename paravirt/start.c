@@ -89,32 +89,6 @@ static bool read_note(const struct paravirt *pv, struct pv_note *note)
 
 /* ---- the first address space --------------------------------------------------------------------- */
 
-struct layout { uint32_t directory, tables, start, end; };     /* physical */
-
-/* Behind all that is loaded: the directory, as many tables as RAM needs, the start info. */
-static struct layout lay_out(const struct paravirt *pv, uint32_t loaded)
-{
-    uint32_t directory = (loaded + PAGE_BYTES - 1) & PAGE_MASK;
-    uint32_t tables = (pv->m->mem.bytes + 0x3fffff) >> 22;
-
-    return (struct layout){ directory, directory + PAGE_BYTES, directory + (1 + tables) * PAGE_BYTES,
-                            directory + (2 + tables) * PAGE_BYTES };
-}
-
-static void map_ram(struct paravirt *pv, const struct layout *l, uint32_t base)
-{
-    struct memory *mem = &pv->m->mem;
-
-    for (uint32_t pa = 0; pa < mem->bytes; pa += PAGE_BYTES) {
-        uint32_t rights = pa >= l->directory && pa < l->start ? 0 : PTE_W;
-
-        if (pa / PAGE_BYTES >= FIRST_FRAME)
-            memory_write(mem, l->tables + pa / PAGE_BYTES * 4, 4, pa | LOADED_PTE | rights);
-        if (!(pa & 0x3fffff))
-            memory_write(mem, l->directory + (base + pa) / 0x400000 * 4, 4, (l->tables + pa / 1024) | TABLE_PTE);
-    }
-}
-
 /* The VMM's part of every address space. */
 static uint32_t map_own(struct paravirt *pv)
 {
@@ -129,55 +103,89 @@ static uint32_t map_own(struct paravirt *pv)
     return table | TABLE_PTE;
 }
 
-static void write_start(const struct paravirt *pv, const struct layout *l, const struct info *info, uint32_t base)
+/* RAM at `base`, the page tables from physical `directory` to `end` read-only. */
+static void map_ram(struct paravirt *pv, uint32_t base, uint32_t directory, uint32_t end)
 {
+    struct memory *mem = &pv->m->mem;
+    uint32_t tables = directory + PAGE_BYTES;
+
+    for (uint32_t pa = 0; pa < mem->bytes; pa += PAGE_BYTES) {
+        uint32_t rights = pa >= directory && pa < end ? 0 : PTE_W;
+
+        if (pa / PAGE_BYTES >= FIRST_FRAME)
+            memory_write(mem, tables + pa / PAGE_BYTES * 4, 4, pa | LOADED_PTE | rights);
+        if (!(pa & 0x3fffff))
+            memory_write(mem, directory + (base + pa) / 0x400000 * 4, 4, (tables + pa / 1024) | TABLE_PTE);
+    }
+}
+
+const char *start_space(struct paravirt *pv, uint32_t base, uint32_t loaded, uint32_t *end)
+{
+    uint32_t bytes = pv->m->mem.bytes, directory = (loaded + PAGE_BYTES - 1) & PAGE_MASK;
+    uint32_t tables = (bytes + 0x3fffff) >> 22;
+    struct frame *frame;
+
+    *end = directory + (1 + tables) * PAGE_BYTES;
+    if (*end + PAGE_BYTES > bytes)
+        return "no room in RAM for its first page tables; raise -m";
+    if (bytes > PV_HOLE - base)
+        return "there is no room for so much RAM between its base and the VMM's hole; lower -m";
+    frame = calloc(bytes / PAGE_BYTES, sizeof *frame);
+    if (!frame)
+        return "no memory for what the VMM has to know of its pages; lower -m";
+    map_ram(pv, base, directory, *end);
+    mmu_init(&pv->mmu, pv->m, frame, FIRST_FRAME, base, map_own(pv));
+    if (mmu_pin(&pv->mmu, directory) != 0 || mmu_new_base(&pv->mmu, directory) != 0)
+        return "its first page tables are not valid: a bug of the VMM's";
+    return NULL;
+}
+
+/* ---- the start of day ---------------------------------------------------------------------------- */
+
+static void write_start(struct paravirt *pv, uint32_t at, const struct info *info)
+{
+    uint32_t base = pv->mmu.base, module[2];
     struct pv_start s = {
         .magic = "quadvisor-pv-1", .frames = pv->m->mem.bytes / PAGE_BYTES, .first_frame = FIRST_FRAME,
-        .directory = base + l->directory, .first_free = l->end, .command_line = base + info->cmdline,
+        .directory = base + pv->m->cpu.cr3, .first_free = at + PAGE_BYTES, .command_line = base + info->cmdline,
     };
-    uint32_t module[2];
 
     if (info->mods_count) {
         memcpy(module, pv->m->mem.ram + info->mods_addr, sizeof module);
         s.module = base + module[0];
         s.module_bytes = module[1] - module[0];
     }
-    memcpy(pv->m->mem.ram + l->start, &s, sizeof s);
+    memcpy(pv->m->mem.ram + at, &s, sizeof s);
 }
 
 static void set_processor(struct paravirt *pv, const struct pv_note *note, uint32_t start)
 {
     struct vcpu *cpu = &pv->m->cpu;
+    uint32_t cr3 = cpu->cr3;
 
     vcpu_reset(cpu, note->entry, 0);
     cpu->gpr[EAX] = 0;
     cpu->gpr[ESI] = start;
     cpu->cr0 |= CR0_PG | CR0_WP;
+    cpu->cr3 = cr3;
     cpu->seg[FS] = cpu->seg[GS] = (struct segment){ 0 };
 }
 
 bool start_load(struct paravirt *pv)
 {
-    static const size_t info_bytes = sizeof(struct info);
     struct machine *m = pv->m;
     struct pv_note note;
-    struct layout l;
-    struct frame *frame = calloc(m->mem.bytes / PAGE_BYTES, sizeof *frame);
     struct info info;
+    uint32_t start;
+    const char *why;
 
     if (!vm_load(pv->vm) || !read_note(pv, &note))
         return false;
-    memcpy(&info, m->mem.ram + m->cpu.gpr[EBX], info_bytes);
-    l = lay_out(pv, m->cpu.gpr[EBX] + (uint32_t)info_bytes);
-    if (l.end > m->mem.bytes)
-        return refuse(pv, "no room in RAM for its first page tables; raise -m");
-    if (m->mem.bytes > PV_HOLE - note.base)
-        return refuse(pv, "there is no room for so much RAM between its base and the VMM's hole; lower -m");
-    map_ram(pv, &l, note.base);
-    write_start(pv, &l, &info, note.base);
-    set_processor(pv, &note, note.base + l.start);
-    mmu_init(&pv->mmu, m, frame, FIRST_FRAME, note.base, map_own(pv));
-    if (!frame || mmu_pin(&pv->mmu, l.directory) != 0 || mmu_new_base(&pv->mmu, l.directory) != 0)
-        return refuse(pv, "its first page tables are not valid: no memory?");
+    memcpy(&info, m->mem.ram + m->cpu.gpr[EBX], sizeof info);
+    why = start_space(pv, note.base, m->cpu.gpr[EBX] + (uint32_t)sizeof info, &start);
+    if (why)
+        return refuse(pv, why);
+    write_start(pv, start, &info);
+    set_processor(pv, &note, note.base + start);
     return true;
 }

@@ -3,12 +3,16 @@
 #define START_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 struct paravirt;
 
-/* Load the kernel that vm->options names and make the guest's first address space: RAM at the kernel's base, page tables
- * read-only, in frames behind the kernel. The processor stands at the entry that the kernel's note gives. False: a
- * sentence has been printed; exit with EXIT_USAGE. */
+/* The first address space: RAM at linear `base`, the VMM's own pages, page tables read-only in frames from physical `loaded`
+ * up to *end; checked, pinned, in CR3. NULL, or why it cannot be. */
+const char *start_space(struct paravirt *pv, uint32_t base, uint32_t loaded, uint32_t *end);
+
+/* Load the kernel that vm->options names, make its first address space, and put the processor at the entry that its note
+ * gives. False: a sentence has been printed; exit with EXIT_USAGE. */
 bool start_load(struct paravirt *pv);
 
 #endif

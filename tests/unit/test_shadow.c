@@ -8,11 +8,11 @@
 #include "direct/shadow.h"
 #include "fixture.h"
 #include "status.h"
+#include "test_shadow.h"
 
-enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, PAGE = 0x40000, MEMFD = 77 };
-enum { THERE = 1, WRITABLE = 2, NO_EXEC = 4 };
+enum { PWU = PTE_P | PTE_W | PTE_U, AD = PTE_A | PTE_D, PAGE = 0x40000 };
 
-static uint32_t host[1 << 20];          /* by host-linear page: offset into the memfd, THERE, WRITABLE, NO_EXEC */
+uint32_t host[1 << 20];
 static unsigned maps, unmaps;           /* so many calls */
 static uint32_t refused_below;          /* Linux's mmap_min_addr */
 static int refusal;                     /* errno for those, and with refused_below 0 for all if not 0 */
