@@ -226,7 +226,7 @@ $(B)/guests/native/%.o: benchmarks/native/%.asm | packages
 	$(NASM) -f elf32 -g -F dwarf -w+all -o $@ $<
 
 .PHONY: bench compare
-bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(BENCH_VMMS) ## the comparison: build/bench/report.md (QUICK=1 FILTER= ENGINES= RUNS= SEED=)
+bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.md (QUICK=1 FILTER= ENGINES= RUNS= SEED=)
 	@$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 

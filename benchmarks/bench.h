@@ -12,6 +12,7 @@
 
 #define OUT "build/bench/"
 #define KERNEL "build/guests/kernel.elf"
+#define KERNEL_PV "build/guests/kernel-pv.elf"            /* its port to paravirt */
 
 enum { MAX_ENGINES = 12, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128 };
 
@@ -38,7 +39,8 @@ struct benchmark {
     double published[3];            /* Adams and Agesen 2006, cycles on a Pentium 4: native, BT, VT; 0: none */
 };
 /* value(engine, benchmark) / divide, against limit x value(other engine, other benchmark); "compute-*" takes the
- * geometric mean over the compute programs. An empty other engine compares with the limit itself. */
+ * geometric mean over the compute programs. Of several other engines the least value counts. An empty other engine compares
+ * with the limit itself. */
 struct target {
     const char *what, *engine, *benchmark;
     double divide, limit;

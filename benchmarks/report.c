@@ -33,10 +33,23 @@ static double value_of(const char *engine, const char *benchmark, bool low)
     return low ? s.low : s.median;
 }
 
+/* `list`: names of engines, blanks between. -1: one of them has no value. */
+static double least_of(const char *list, const char *benchmark, bool low)
+{
+    double least = -1;
+    for (const char *word = list; word; word = strchr(word, ' '), word = word ? word + 1 : NULL) {
+        double value = value_of(word, benchmark, low);
+        if (value < 0)
+            return -1;
+        least = least < 0 || value < least ? value : least;
+    }
+    return least;
+}
+
 static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark, bool low)
 {
     double a = value_of(t->engine, benchmark, low) / t->divide;
-    double b = !strcmp(t->other, "ns") ? tsc_ghz : *t->other ? value_of(t->other, other_benchmark, low) : 1;
+    double b = !strcmp(t->other, "ns") ? tsc_ghz : *t->other ? least_of(t->other, other_benchmark, low) : 1;
     return a > 0 && b > 0 ? a / b : -1;
 }
 

@@ -33,6 +33,7 @@ static char *read_file(const char *name)
 
 const char *cannot_run(const struct engine *engine)         /* asked for every cell, looked up once */
 {
+    static const char *const kernels[] = { KERNEL, KERNEL_PV };
     static struct { bool known; char why[200]; } all[MAX_ENGINES], *a;
     char program[64], look[100];
     a = &all[engine - engines];
@@ -41,8 +42,9 @@ const char *cannot_run(const struct engine *engine)         /* asked for every c
         snprintf(look, sizeof look, "command -v %s >/dev/null", program);
         if (system(look))
             snprintf(a->why, sizeof a->why, "%s is missing: %s", program, engine->remedy);
-        else if (strstr(engine->command, KERNEL) && access(KERNEL, R_OK))
-            snprintf(a->why, sizeof a->why, "%s is missing: make %s", KERNEL, KERNEL);
+        for (int i = 0; i < 2 && !*a->why; i++)
+            if (strstr(engine->command, kernels[i]) && access(kernels[i], R_OK))
+                snprintf(a->why, sizeof a->why, "%s is missing: make %s", kernels[i], kernels[i]);
         a->known = true;
     }
     return *a->why ? a->why : NULL;

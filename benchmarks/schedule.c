@@ -223,6 +223,8 @@ static const char *reason_for(int e, int b)
 {
     const char *workload = benchmarks[b].workload, *why = cannot_run(&engines[e]);
     bool guest = runs_workload(&engines[e], "boot");        /* the others have no kernel to measure */
+    if (!strcmp(benchmarks[b].name, "hypercall") && !strstr(engines[e].command, KERNEL_PV))
+        return "does not apply";                            /* a bare machine has none */
     if (!runs_workload(&engines[e], workload) || (!guest && strcmp(workload, "compute")))
         return "does not apply";
     if (!options.engine_on[e])

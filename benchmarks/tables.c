@@ -7,7 +7,9 @@
 #include "bench.h"
 
 #define GUEST "boot bench bench-user compute probes"
-#define VMM " -kernel " KERNEL " -append {append} --counters {counters} --timeout {timeout}"
+#define REST " -append {append} --counters {counters} --timeout {timeout}"
+#define VMM " -kernel " KERNEL REST
+#define OTHERS "trap-emulate binary-translation binary-translation-all"
 
 const struct engine engines[] = {
     { "host", "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL },
@@ -22,6 +24,10 @@ const struct engine engines[] = {
       "tests/expected/binary-translation.txt" },
     { "binary-translation-patch", "binary-translation (patch)", GUEST, "build/binary-translation --strategy=patch" VMM,
       { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation-patch.txt" },
+    { "paravirt", "paravirt", GUEST, "build/paravirt -kernel " KERNEL_PV REST, { 1, 3 }, 4, "make build/paravirt",
+      "tests/expected/paravirt.txt" },
+    { "paravirt-trap", "paravirt (trap)", GUEST, "build/paravirt --gate=trap -kernel " KERNEL_PV REST, { 1, 3 }, 4,
+      "make build/paravirt", "tests/expected/paravirt.txt" },
     { "qemu-tcg", "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
@@ -62,9 +68,13 @@ struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
     { "divzero", "bench", "cycles", "divide error to its handler and back", { 889, 3223, 1014 } },
     { "pgfault", "bench", "cycles", "true page fault to its handler and back", { 1093, 3927, 11242 } },
     { "ptemod", "bench", "cycles", "change a page-table entry, INVLPG, use the page", { 0 } },
+    { "pte-update", "bench", "cycles", "change an entry of a table in use, of a page that nobody touches", { 0 } },
+    { "pte-update-64", "bench", "cycles", "the same, 64 at a time where there are hypercalls", { 0 } },
+    { "hypercall", "bench", "cycles", "one that does nothing", { 0 } },
     { "cpuid", "bench", "cycles", "leaf 0", { 0 } },
     { "smc", "bench", "cycles", "change one instruction and execute it", { 0 } },
     { "syscall", "bench-user", "cycles", "system call of the guest and back", { 242, 2308, 246 } },
+    { "syscall-int", "bench-user", "cycles", "the same by INT, though there be a shorter way", { 0 } },
     { "ctxsw", "bench-user", "cycles", "two processes yield to each other", { 0 } },
     { "forkwait", "bench-user", "cycles", "fork, exit, wait", { 0 } },
     { "null-user", "bench-user", "cycles", "one turn of the empty loop, in ring 3", { 0 } },
@@ -97,6 +107,16 @@ const struct target targets[] = {
     { "binary-translation (all): system call", "binary-translation-all", "syscall", 1, 1000, false, "ns", "" },
     { "translation, ns per guest instruction", "binary-translation-all", "translation", 1, 1000, false, "ns", "" },
     { "binary-translation: boot to DONE, ms", "binary-translation", "boot", 1, 15, false, "", "" },
+    { "paravirt: null hypercall", "paravirt", "hypercall", 1, 1.3, false, "host", "gate-roundtrip" },
+    { "paravirt: cli and sti", "paravirt", "cli-sti", 1, 2, false, "ns", "" },
+    { "paravirt: pushf and popf", "paravirt", "pushf-popf", 1, 3, false, "ns", "" },
+    { "paravirt: user-mode compute", "paravirt", "compute-*", 1, 1.01, false, "native", "compute-*" },
+    { "paravirt: context switch, against the best above", "paravirt", "ctxsw", 1, 1, false, OTHERS, "ctxsw" },
+    { "paravirt: fork and wait, the same", "paravirt", "forkwait", 1, 1, false, OTHERS, "forkwait" },
+    { "paravirt: page fault, the same", "paravirt", "pgfault", 1, 1, false, OTHERS, "pgfault" },
+    { "paravirt: page-table change and use, the same", "paravirt", "ptemod", 1, 1, false, OTHERS, "ptemod" },
+    { "paravirt: page-table update, one each over 64", "paravirt", "pte-update", 1, 3, true, "paravirt", "pte-update-64" },
+    { "paravirt: boot to DONE, ms", "paravirt", "boot", 1, 15, false, "", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },
     { 0 },

@@ -67,7 +67,7 @@ static uint32_t a_linear(void)
     switch (below(4)) {
     case 0: return boundaries[below(sizeof boundaries / sizeof boundaries[0])];
     case 1: return random_word();
-    case 2: return below(2) * 0x400000 + below(8) * PAGE_BYTES + below(2) * (PAGE_BYTES - 4);
+    case 2: return below(8) * 0x400000 + below(8) * PAGE_BYTES + below(2) * (PAGE_BYTES - 4);
     default: return PV_BASE + PV_FREE + below(PAGES + 4) * PAGE_BYTES + below(2) * below(PAGE_BYTES);
     }
 }

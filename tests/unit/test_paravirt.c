@@ -75,6 +75,7 @@ void paravirt_setup(void)
     memcpy(kept, pv_ram, sizeof kept);
     memset(pv_ram + OWN_AT, 0, OWN_END - OWN_AT);       /* but what the VMM keeps there itself */
     ck_assert(start_space(&pv, PV_BASE, PV_LOADED, &end) == NULL);
+    shadow_enter_user(&direct.shadow);
     ck_assert_uint_le(end, PV_FREE);
     pc.hooks.flush_all = flush_all;
     pc.hooks.flush_page = flush_page;
@@ -129,6 +130,8 @@ static void audit_shadow(const char *when)
                       (t.gpa & PAGE_MASK) == (host[page] & PAGE_MASK),
                       "%s: the shadow of %#x is %#x", when, page << 12, host[page]);
         check_that((direct.shadow.spte[page] & rights) == (t.flags & rights), "%s: rights of %#x", when, page << 12);
+        check_that((t.flags & PTE_U) || page << 12 >= direct.shadow.cut || direct.shadow.exposed,
+                   "%s: nobody knows that %#x must go before ring 3 runs", when, page << 12);
     }
 }
 
