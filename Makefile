@@ -99,11 +99,11 @@ $(B)/guests/kernel.elf: $(B)/guests/first.elf
 	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/symbols.o
 
 # The same, bound to hypercalls: C objects are shared, assembly is assembled once more with the other ops.inc.
-PV_INC     = -I$(B)/include/ -I$(<D)/ -Iguests/kernel/paravirt/
+PV_INC     = -I$(B)/include/ -I$(<D)/ -Iguests/kernel/paravirt/ -Iguests/probes/
 pv_asm     = $(patsubst guests/%.asm,$(B)/guests-pv/%-asm.o,$(filter %.asm,$(1)))
 PV_SHARED := $(filter-out guests/kernel/native/%,$(GUEST_KERNEL_SRC))
 PV_KERNEL_OBJ := $(call guest_obj,$(filter %.c,$(PV_SHARED) $(wildcard guests/kernel/paravirt/*.c))) \
-                 $(call pv_asm,$(PV_SHARED) $(wildcard guests/kernel/paravirt/*.asm))
+                 $(call pv_asm,$(PV_SHARED) $(wildcard guests/kernel/paravirt/*.asm guests/probes/paravirt/*.asm))
 PV_USER_OBJ   := $(filter-out $(B)/guests/user/start-asm.o,$(GUEST_USER_OBJ)) $(B)/guests-pv/user/start-asm.o
 
 $(B)/guests/kernel/paravirt/%.o: GUEST_CFLAGS += -Iparavirt
@@ -193,6 +193,10 @@ run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot i
 .PHONY: run-paravirt
 run-paravirt: $(B)/paravirt $(B)/guests/kernel-pv.elf ## boot its port under paravirtualization (APPEND="run=demo ptes=each" OPTIONS="--gate=trap")
 	@$(B)/paravirt $(OPTIONS) -kernel $(B)/guests/kernel-pv.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
+.PHONY: paravirt-port
+paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's table
+	@sh paravirt/port.sh
 
 -include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d)
 

@@ -16,7 +16,7 @@
 
 /* Of the hypercall page: hypercall n is a CALL to PV_PAGE + n * PV_ENTRY_BYTES; EAX is the result, the flags are lost. IRET is
  * jumped to, with the frame of a real IRET on the stack. PV_USER_CALL is a routine that the kernel may copy to where its
- * processes find it: system calls without a trap. It changes EDX. */
+ * processes find it: system calls without a trap. It changes EDX and the flags. */
 #define PV_ENTRY_BYTES 32
 #define PV_USER_CALL (PV_PAGE + 1024)
 #define PV_USER_CALL_BYTES 32

@@ -16,6 +16,7 @@ enum {
 
 extern const struct probe sensitive_probes[], segment_probes[], privileged_probes[], exception_probes[],
     user_probes[], interrupt_probes[];
+extern const struct probe hypercall_probes[] __attribute__((weak));     /* of kernel-pv.elf */
 
 /* What the hook tells a probe, and what a probe asks of the hook. */
 struct trapframe seen;                      /* the last trap's frame; seen_top: the address behind it */
@@ -172,6 +173,7 @@ void probes_main(void)
 {
     static const struct probe *const tables[] = {
         sensitive_probes, segment_probes, privileged_probes, exception_probes, user_probes, interrupt_probes,
+        hypercall_probes,
     };
     const char *only = option("only");
     unsigned passed = 0, failed = 0;
@@ -180,7 +182,7 @@ void probes_main(void)
     reset_interrupts();                     /* of what the firmware left */
     trap_hook = hook;
     for (unsigned t = 0; t < sizeof tables / sizeof tables[0]; t++)
-        for (const struct probe *p = tables[t]; p->name; p++)
+        for (const struct probe *p = tables[t]; p && p->name; p++)
             if (prefix(p->name, only)) {
                 if (check(p))
                     passed++;
