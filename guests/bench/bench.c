@@ -56,6 +56,7 @@ static void prepare(void)
     uint32_t first = page_alloc(), second = page_alloc();
 
     map_page(kernel_pgdir, PAGE_THERE, first, PTE_P | PTE_W | PTE_A | PTE_D);
+    ptes_sync();
     ptemod.pte = pte_of(kernel_pgdir, PAGE_THERE);
     ptemod.va = PAGE_THERE;
     ptemod.flip = first ^ second;

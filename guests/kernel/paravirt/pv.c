@@ -108,12 +108,16 @@ void ptes_sync(void)
         must(HC_MMU_UPDATE, (uint32_t)queue, n, 0);
 }
 
-void ptes_batch(unsigned most) { queue_full = most < QUEUE ? most : QUEUE; }
+void ptes_batch(unsigned most)
+{
+    ptes_sync();
+    queue_full = most < QUEUE ? most : QUEUE;
+}
 
 void set_pte(uint32_t *pte, uint32_t value)
 {
     queue[queued++] = (struct pv_mmu_update){ virt_to_phys(pte), value };
-    if (queued == queue_full)
+    if (queued >= queue_full)
         ptes_sync();
 }
 
