@@ -1,5 +1,5 @@
 # The correctness table of README.md, from the transcripts of run=probes: awk -f correctness.awk QEMU TRAP-EMULATE
-# BINARY-TRANSLATION PATCH
+# BINARY-TRANSLATION PATCH PARAVIRT. Probes of hypercalls (pv-) are left out: the others cannot have them
 function group(name) {
     if (name ~ /^(sgdt|sidt|sldt|str|smsw)-/) return 1
     if (name ~ /^(pushf|popf)-/) return 2
@@ -17,7 +17,7 @@ BEGIN {
     label[6] = "everything else | it traps, and is emulated; CR0.TS, which is Linux's, is not asked"
 }
 FNR == 1 { file++ }
-$1 == "PROBE" { total[file, group($2)]++; right[file, group($2)] += $3 == "PASS" }
+$1 == "PROBE" && $2 !~ /^pv-/ { total[file, group($2)]++; right[file, group($2)] += $3 == "PASS" }
 END {
     for (g = 1; g <= 6; g++) {
         split(label[g], text, " \\| ")
