@@ -310,7 +310,9 @@ $(B)/tests/streams.elf: tests/streams/guest.asm $(B)/tests/streams.table tests/b
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check-long
-check-long: $(B)/tests/streams ## the tests of generated instruction streams at length (SEED=)
+check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams and hypercalls at length (SEED=)
+	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
+	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
 
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/gates.inc tests/bad/guest.ld | packages

@@ -116,6 +116,7 @@ static struct tried try_guest(void)
 /* What the trial changes of this process (signal handlers, CPUID) must not reach the tools that are asked before. */
 int main(int argc, char **argv)
 {
+    static const char *const direct_vmms[] = { "trap-emulate", "binary-translation", "paravirt" };
     char qemu[200] = "", missing[200] = "";
     bool segments = segments_available(), tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages;
     const char *maker = cpu_maker();
@@ -150,7 +151,8 @@ int main(int argc, char **argv)
     look_at_kvm();
     line("qemu", has_qemu, false, qemu, "not found; make packages");
     line("packages", has_packages, false, "all of .ci/packages are here", missing);
-    printf("\ntrap-emulate %s here.\nbinary-translation %s here.\n", trap_emulate_runs ? "runs" : "does not run",
-           trap_emulate_runs ? "runs" : "does not run");        /* it stands on the same */
+    putchar('\n');
+    for (unsigned i = 0; i < sizeof direct_vmms / sizeof direct_vmms[0]; i++)   /* they stand on the same */
+        printf("%s %s here.\n", direct_vmms[i], trap_emulate_runs ? "runs" : "does not run");
     return !trap_emulate_runs || !has_qemu || !has_packages;
 }
