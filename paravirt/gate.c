@@ -113,6 +113,16 @@ static void see_user(struct paravirt *pv)
     gate_kernel_ready &= gate_user_ready;
 }
 
+/* Where the guest stands behind a gate: EIP did not come along. */
+static void find_place(struct vcpu *cpu)
+{
+    switch (direct_world.gate) {
+    case GATE_HYPERCALL: cpu->eip = PAGE_RETURN; break;
+    case GATE_IRET: case GATE_IRET_SLOW: cpu->eip = PAGE_IRET; break;
+    case GATE_USER_CALL: cpu->eip = cpu->gpr[EDX]; break;
+    }
+}
+
 enum direct_exit gate_run(struct paravirt *pv, uint64_t deadline)
 {
     struct direct *d = pv->direct;
@@ -128,6 +138,8 @@ enum direct_exit gate_run(struct paravirt *pv, uint64_t deadline)
     else
         see_kernel(pv);
     exit = direct_run(d, deadline);
+    if (exit == DIRECT_GATE)
+        find_place(&pv->m->cpu);
     events_from_guest(pv);
     if (vcpu_cpl(&pv->m->cpu) == 0)                     /* the kernel's own IRET changes no IOPL: it has none but 0 */
         pv->m->cpu.eflags &= ~(uint32_t)FLAG_IOPL;
@@ -149,7 +161,6 @@ static void serve_iret(struct paravirt *pv)
     static const uint32_t none[5];
     struct vcpu *cpu = &pv->m->cpu;
 
-    cpu->eip = PAGE_IRET;
     if (vcpu_cpl(cpu) == 3)
         cpu->gpr[EAX] = (uint32_t)-PV_EPERM;
     else
@@ -162,7 +173,6 @@ static void serve_user_call(struct paravirt *pv)
     struct machine *m = pv->m;
 
     m->counters.exits[COUNT_USER_CALL]++;
-    m->cpu.eip = m->cpu.gpr[EDX];
     if (pv->user_call < 0)
         vcpu_raise_error(&m->cpu, VEC_GP, 0);
     else if (event_software(m, (uint8_t)pv->user_call, m->cpu.eip))
@@ -182,7 +192,6 @@ void gate_serve(struct paravirt *pv)
     }
     pv->m->counters.exits[COUNT_HYPERCALL]++;
     if (direct_world.gate == GATE_HYPERCALL) {
-        cpu->eip = PAGE_RETURN;
         serve_hypercall(pv);
         return;
     }
@@ -200,6 +209,7 @@ void gate_serve_trap(struct paravirt *pv)
         serve_hypercall(pv);
         return;
     }
+    cpu->eip = PAGE_IRET;
     cpu->gpr[EAX] = pv->shared->eax;
     serve_iret(pv);
 }

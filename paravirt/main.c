@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
 #include "events.h"
@@ -20,6 +21,16 @@ static const char *const exit_names[] = {
     [COUNT_SHADOW_FILL] = "shadow-fill", [COUNT_TRUNCATION] = "truncation", [COUNT_STEP] = "single-step",
     [COUNT_TIMER] = "timer", [COUNT_SEALED] = "sealed", [COUNT_UNSEEN] = "unseen", [COUNT_HYPERCALL] = "hypercall",
     [COUNT_USER_CALL] = "user-call", NULL,
+};
+
+static const char *const gate_names[] = {
+    [GATE_HYPERCALL] = "hypercall", [GATE_IRET] = "iret", [GATE_IRET_SLOW] = "iret", [GATE_USER_CALL] = "user-call",
+    [GATE_LEFT] = "timer",
+};
+static const char *const hypercall_names[] = {
+#define HYPERCALL(name, ...) #name,
+#include "hypercalls.def"
+#undef HYPERCALL
 };
 
 static struct paravirt paravirt;
@@ -88,6 +99,19 @@ static void emulate_leftover(struct paravirt *pv)
         machine_stop(pv->m, EXIT_CRASH, "the guest loaded CR3 with what is no valid page directory");
 }
 
+/* For --trace=exits: which hypercall, and who asked for it. */
+static void trace_gate(struct vm *vm)
+{
+    struct vcpu *cpu = &vm->machine.cpu;
+    bool named = direct_world.gate == GATE_HYPERCALL && cpu->gpr[EAX] < HYPERCALLS;
+    uint32_t eip = cpu->eip;
+
+    if (direct_world.gate == GATE_HYPERCALL && vm->options.trace == TRACE_EXITS)
+        memory_load(&vm->machine, cpu->gpr[ESP], &cpu->eip, sizeof cpu->eip, 0);
+    vm_trace(vm, named ? hypercall_names[cpu->gpr[EAX]] : gate_names[direct_world.gate], false);
+    cpu->eip = eip;
+}
+
 static void run(struct vm *vm, struct paravirt *pv)
 {
     struct machine *m = &vm->machine;
@@ -102,7 +126,7 @@ static void run(struct vm *vm, struct paravirt *pv)
         }
         switch (gate_run(pv, vm_deadline(vm))) {
         case DIRECT_GATE:
-            vm_trace(vm, "hypercall", false);
+            trace_gate(vm);
             gate_serve(pv);
             break;
         case DIRECT_SENSITIVE:
