@@ -36,7 +36,7 @@ uint64_t clock_now(const struct paravirt *pv) { return console_now() - pv->clock
 
 uint64_t clock_deadline(const struct paravirt *pv)
 {
-    return pv->timer == UINT64_MAX ? UINT64_MAX : pv->clock_start + pv->timer;
+    return pv->timer > UINT64_MAX - pv->clock_start ? UINT64_MAX : pv->clock_start + pv->timer;
 }
 
 static uint64_t guests(const struct pv_shared *s, uint64_t tsc)

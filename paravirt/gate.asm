@@ -16,7 +16,8 @@ default rel
 extern direct_world, direct_gate
 extern gate_shared, gate_fast, gate_calls, gate_exposed
 extern gate_kernel_cs, gate_kernel_ss, gate_kernel_esp, gate_kernel_ready
-extern gate_user_cs, gate_user_ss, gate_user_selectors, gate_user_ready
+extern gate_user_cs, gate_user_ss, gate_user_last, gate_user_selectors, gate_user_ready
+extern gate_page_ready, gate_rewritten, gate_seen_rewritten
 global gate_hypercall, gate_iret, gate_slow, gate_user_call
 global gate_stubs, gate_page, gate_page_trap, gate_restart, gate_restart_end
 
@@ -48,12 +49,20 @@ PAGE_IRET equ PV_USER_CALL + 128
 
 IF_BYTE equ PV_FLAGS + 1         ; IF is its bit 1
 FLAG_IF equ 0x200
-FLAGS_PLAIN equ 0xcd7           ; CF, bit 1, PF, AF, ZF, SF, DF, OF: nothing but these and IF
+FLAGS_PLAIN equ 0x10cd7         ; CF, bit 1, PF, AF, ZF, SF, DF, OF, and RF, which POPFQ ignores: nothing but these and IF
 FLAGS_BEYOND equ 0x244500       ; TF, DF, NT, AC, ID
 
 section .note.GNU-stack noalloc noexec nowrite progbits
 section .text
 bits 64
+
+; An LDT slot has got another segment since the selectors were noted.
+%macro slow_if_rewritten 0
+        mov     r8, [gate_rewritten]
+        mov     r8d, [r8]
+        cmp     r8d, [gate_seen_rewritten]
+        jne     slow
+%endmacro
 
 ; The stubs: copied to GATES.
 align 16
@@ -80,6 +89,8 @@ gate_hypercall:
         mov     r13, [r8 + rax * 8]
         test    r13, r13
         jz      slow
+        cmp     byte [gate_page_ready], 0       ; else the way back would fault: a CS that ends below the page
+        je      slow
         mov     rsp, [direct_world + WORLD_HOST_RSP]
         pushfq
         test    dword [rsp], FLAGS_BEYOND
@@ -120,6 +131,7 @@ gate_iret:
         jne     slow
         cmp     byte [gate_user_ready], 0
         je      slow
+        slow_if_rewritten
         mov     r8, [gate_exposed]              ; supervisor pages in ring 3's reach must go first
         cmp     dword [r8], 0
         jne     slow
@@ -136,10 +148,12 @@ gate_iret:
         jne     slow
         cmp     byte [r10 + PV_PENDING - PV_SHARED], 0
         jne     slow
+        mov     r9d, [r10 + RET_EIP - PV_SHARED]
+        cmp     r9d, [gate_user_last]           ; beyond it the far jump itself would fault
+        ja      slow
         inc     qword [gate_calls + 8 * HC_IRET]
         mov     byte [r10 + IF_BYTE - PV_SHARED], 2
         mov     byte [direct_world + WORLD_CPL], 3
-        mov     r9d, [r10 + RET_EIP - PV_SHARED]
         mov     r12d, [r10 + RET_ESP - PV_SHARED]
         movzx   r8d, word [gate_user_cs]
         mov     ss, [gate_user_ss]
@@ -155,6 +169,7 @@ gate_user_call:
         jne     slow
         cmp     byte [gate_kernel_ready], 0
         je      slow
+        slow_if_rewritten
         test    byte [r10 + IF_BYTE - PV_SHARED], 2     ; ring 3 without interrupts: its frame is not plain
         jz      slow
         mov     rsp, [direct_world + WORLD_HOST_RSP]
@@ -270,7 +285,7 @@ align 4096
 .plain: push    dword [esp + 8]
         popfd
         ret     8
-.user:
+.user:  mov     byte [ss:IF_BYTE], 0            ; an event now would find half a frame; IRET sets IF anyhow
     %if %2
         pop     dword [ss:RET_EIP]
         pop     dword [ss:RET_CS]
@@ -280,7 +295,8 @@ align 4096
         cross   GATE_IRET
 .slow:  cross   GATE_IRET_SLOW
     %else
-.slow:  mov     [ss:SAVED_EAX], eax
+.slow:  mov     byte [ss:IF_BYTE], 0
+        mov     [ss:SAVED_EAX], eax
         mov     eax, HC_IRET
         int     PV_TRAP_VECTOR
     %endif

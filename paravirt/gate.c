@@ -35,12 +35,14 @@ struct pv_shared *gate_shared;
 uint16_t gate_kernel_cs, gate_kernel_ss, gate_user_cs, gate_user_ss;    /* the processor's selectors */
 uint32_t gate_user_selectors;                           /* the guest's: CS, and SS in the upper half */
 uint32_t gate_kernel_esp;
+uint32_t gate_user_last;                                /* the last EIP that user code may have */
 bool gate_kernel_ready, gate_user_ready;
+bool gate_page_ready;                                   /* the kernel's CS reaches the hypercall page */
+const unsigned *gate_rewritten;                         /* segments.h: the selectors are those of then */
+unsigned gate_seen_rewritten;
 
 uint32_t gate_kernel_ss_selector;
-static uint32_t gate_kernel_cs_selector;
 static uint8_t *user_call_vector;                       /* in the hypercall page, if that asks by INT */
-static unsigned seen_rewritten;                         /* segments.h: the selectors are those of then */
 
 /* ---- once ---------------------------------------------------------------------------------------- */
 
@@ -58,6 +60,7 @@ const char *gate_init(struct paravirt *pv, bool trap)
         return "mprotect failed: no executable memory";
     pv->by_trap = trap;
     gate_exposed = &pv->direct->shadow.exposed;
+    gate_rewritten = &pv->direct->segments.rewritten;
     pv->direct->gates = HOLE_BEGIN;
     direct_world.restart = (uintptr_t)gate_restart;
     direct_world.restart_end = (uintptr_t)gate_restart_end;
@@ -74,43 +77,66 @@ void gate_write_page(struct paravirt *pv, uint8_t *page)
 
 /* ---- what may pass ------------------------------------------------------------------------------- */
 
-void gate_forget(void) { gate_kernel_ready = gate_user_ready = false; }
-
-void gate_set_user_call(struct paravirt *pv, uint8_t vector)
+void gate_set_user_call(struct paravirt *pv, int vector)
 {
     pv->user_call = vector;
-    pv->shared->user_call = pv->trap[vector].eip;
     gate_kernel_ready = false;
-    if (pv->by_trap && user_call_vector)
-        *user_call_vector = vector;
+    if (vector < 0)
+        return;
+    pv->shared->user_call = pv->trap[vector].eip;
+    if (pv->by_trap)
+        *user_call_vector = (uint8_t)vector;
+}
+
+/* Is it a flat 32-bit segment, and its descriptor in the GDT still what has been loaded? A real interrupt reads that anew. */
+static bool is_current(struct paravirt *pv, const struct segment *seg)
+{
+    struct machine *m = pv->m;
+    uint32_t word[2], at = seg->selector & ~7u;
+    struct segment now;
+
+    if ((seg->selector & 4) || at + 7 > m->cpu.gdtr.limit || !memory_load(m, m->cpu.gdtr.base + at, word, sizeof word, 0))
+        return false;
+    now = segment_unpack(word[0], word[1]);
+    return now.base == 0 && seg->base == 0 && now.limit == seg->limit && now.attr == seg->attr && (now.attr & ATTR_BIG);
 }
 
 /* The frames that the gates push and take are for these segments; whoever has others goes through C. */
 static void see_kernel(struct paravirt *pv)
 {
     const struct vcpu *cpu = &pv->m->cpu;
+    const struct segment *cs = &cpu->seg[CS], *ss = &cpu->seg[SS];
     const struct pv_trap *row = &pv->trap[pv->user_call < 0 ? 0 : pv->user_call];
+    const uint16_t *selector = pv->direct->selector;
 
-    gate_kernel_cs = pv->direct->selector[CS];
-    gate_kernel_ss = pv->direct->selector[SS];
-    gate_kernel_cs_selector = cpu->seg[CS].selector;
-    gate_kernel_ss_selector = cpu->seg[SS].selector;
-    gate_kernel_ready = pv->user_call >= 0 && row->eip && row->cs == gate_kernel_cs_selector &&
-                        (row->flags & PV_TRAP_MASKS) && (row->flags & 3) == 3 && pv->kernel_ss == gate_kernel_ss_selector &&
-                        cpu->seg[CS].base == 0 && cpu->seg[SS].base == 0 && !vcpu_iopl(cpu);
+    gate_page_ready = cs->base == 0 && (cs->attr & ATTR_BIG) && segments_last(&pv->direct->segments, selector[CS]) >= PV_SHARED;
+    if (gate_kernel_ready && gate_kernel_cs == selector[CS] && gate_kernel_ss == selector[SS])
+        return;
+    gate_kernel_cs = selector[CS];
+    gate_kernel_ss = selector[SS];
+    gate_kernel_ss_selector = ss->selector;
+    gate_kernel_ready = gate_page_ready && pv->user_call >= 0 && row->eip && row->cs == cs->selector &&
+                        (row->flags & PV_TRAP_MASKS) && (row->flags & 3) == 3 && pv->kernel_ss == ss->selector &&
+                        is_current(pv, cs) && is_current(pv, ss);
 }
 
 static void see_user(struct paravirt *pv)
 {
     const struct vcpu *cpu = &pv->m->cpu;
+    const struct segment *cs = &cpu->seg[CS], *ss = &cpu->seg[SS];
+    const uint16_t *selector = pv->direct->selector;
 
-    gate_user_cs = pv->direct->selector[CS];
-    gate_user_ss = pv->direct->selector[SS];
-    pv->shared->user_cs = cpu->seg[CS].selector;
-    pv->shared->user_ss = cpu->seg[SS].selector;
-    gate_user_selectors = cpu->seg[CS].selector | (uint32_t)cpu->seg[SS].selector << 16;
-    gate_user_ready = !vcpu_iopl(cpu);
-    gate_kernel_ready &= gate_user_ready;
+    if (vcpu_iopl(cpu))                                 /* a frame of the gate's would not have it */
+        gate_forget();
+    if (vcpu_iopl(cpu) || (gate_user_ready && gate_user_cs == selector[CS] && gate_user_ss == selector[SS]))
+        return;
+    gate_user_cs = selector[CS];
+    gate_user_ss = selector[SS];
+    gate_user_last = segments_last(&pv->direct->segments, selector[CS]);
+    pv->shared->user_cs = cs->selector;
+    pv->shared->user_ss = ss->selector;
+    gate_user_selectors = cs->selector | (uint32_t)ss->selector << 16;
+    gate_user_ready = is_current(pv, cs) && is_current(pv, ss);
 }
 
 /* Where the guest stands behind a gate: EIP did not come along. */
@@ -130,9 +156,9 @@ enum direct_exit gate_run(struct paravirt *pv, uint64_t deadline)
 
     events_to_guest(pv);
     direct_select(d);
-    if (d->segments.rewritten != seen_rewritten || !d->shadow.cut_known)
+    if (d->segments.rewritten != gate_seen_rewritten || !d->shadow.cut_known)
         gate_forget();
-    seen_rewritten = d->segments.rewritten;
+    gate_seen_rewritten = d->segments.rewritten;
     if (vcpu_cpl(&pv->m->cpu) == 3)
         see_user(pv);
     else
@@ -204,7 +230,7 @@ void gate_serve_trap(struct paravirt *pv)
 {
     struct vcpu *cpu = &pv->m->cpu;
 
-    cpu->eip += 2;
+    cpu->eip += pv->direct->insn->length;
     if (cpu->gpr[EAX] != HC_IRET) {
         serve_hypercall(pv);
         return;

@@ -31,11 +31,12 @@ enum direct_exit gate_run(struct paravirt *pv, uint64_t deadline);
 void gate_serve(struct paravirt *pv);
 void gate_serve_trap(struct paravirt *pv);
 
-/* Row `vector` of the trap table is the one for system calls by PV_USER_CALL. */
-void gate_set_user_call(struct paravirt *pv, uint8_t vector);
+/* Row `vector` of the trap table is the one for system calls by PV_USER_CALL; -1: none is. */
+void gate_set_user_call(struct paravirt *pv, int vector);
 
 /* What passed once must be seen again before it passes without C: segments or stacks have changed. */
-void gate_forget(void);
+extern bool gate_kernel_ready, gate_user_ready;
+static inline void gate_forget(void) { gate_kernel_ready = gate_user_ready = false; }
 
 /* Crossings without C since the last time, into the counters. */
 void gate_count(struct paravirt *pv);

@@ -14,12 +14,14 @@
 #include "segment.h"
 #include "transfer.h"
 
-enum { TRAPS_MAX = 256, GDT_MAX = 8192, UPDATES_MAX = 2048, CALLS_MAX = 1024, CHUNK = 64 };
+enum { TRAPS_MAX = 256, GDT_MAX = 8192, UPDATES_MAX = 2048, CALLS_MAX = 64, CHUNK = 64 };
 
 typedef int32_t handler(struct paravirt *pv, const uint32_t *argument);
 
 static int32_t copy_in(struct paravirt *pv, uint32_t linear, void *to, unsigned bytes)
 {
+    if (!bytes)
+        return 0;
     return linear <= PV_HOLE - bytes && memory_load(pv->m, linear, to, bytes, ACCESS_READ) ? 0 : -PV_EFAULT;
 }
 
@@ -59,6 +61,8 @@ static int32_t do_set_trap_table(struct paravirt *pv, const uint32_t *a)
         pv->trap[rows[i].vector] = rows[i];
         if (rows[i].flags & PV_TRAP_USER_CALL)
             gate_set_user_call(pv, rows[i].vector);
+        else if (rows[i].vector == pv->user_call)
+            gate_set_user_call(pv, -1);
     }
     return 0;
 }
@@ -71,7 +75,8 @@ static int32_t do_stack_switch(struct paravirt *pv, const uint32_t *a)
 }
 
 /* The GDT is at this linear address from now on. Descriptors are checked when they are loaded, and what is loaded ends
- * below the hole (segments.h); the selectors that are loaded stay. */
+ * below the hole (segments.h); what is loaded already stays. To change one that is in use takes update_descriptor: the gates
+ * need not see a plain store. */
 static int32_t do_set_gdt(struct paravirt *pv, const uint32_t *a)
 {
     uint32_t linear = a[0], bytes = a[1] * 8;
@@ -206,10 +211,12 @@ static int32_t do_console_io(struct paravirt *pv, const uint32_t *a)
     int byte = 0;
 
     if (a[0] == PV_CONSOLE_READ) {
-        for (; done < a[2] && done < sizeof text && (byte = host->get(host->ctx)) >= 0; done++)
-            if (copy_out(pv, a[1] + done, &(uint8_t){ (uint8_t)byte }, 1))
-                return -PV_EFAULT;
-        return (int32_t)done;
+        n = a[2] < sizeof text ? a[2] : (uint32_t)sizeof text;
+        if (n && (a[1] > PV_HOLE - n || !memory_load(pv->m, a[1], text, n, ACCESS_WRITE)))
+            return -PV_EFAULT;                          /* before a byte is taken */
+        while (done < n && (byte = host->get(host->ctx)) >= 0)
+            text[done++] = (uint8_t)byte;
+        return done && copy_out(pv, a[1], text, done) ? -PV_EFAULT : (int32_t)done;
     }
     if (a[0] != PV_CONSOLE_WRITE || a[2] > PAGE_BYTES)
         return -PV_EINVAL;

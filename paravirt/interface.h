@@ -5,7 +5,8 @@
  *   linear 0xfc000000  the monitor's hole, out of every guest segment's reach
  *          0xfbffe000  PV_SHARED: the shared-info page, which both sides write
  *          0xfbffd000  PV_PAGE: the hypercall page, which the VMM has written
- *          0xfb000000  PV_HOLE: from here up every page directory holds the VMM's entries, whatever the guest puts there */
+ *          0xfb000000  PV_HOLE: from here up every page directory holds the VMM's entries, whatever the guest puts there
+ *                   0  the first 4 MiB stay unmapped: Linux keeps their beginning from every process */
 #ifndef INTERFACE_H
 #define INTERFACE_H
 
@@ -15,7 +16,8 @@
 #define PV_PAGE   0xfbffd000
 
 /* Of the hypercall page: hypercall n is a CALL to PV_PAGE + n * PV_ENTRY_BYTES; EAX is the result, the flags are lost. IRET is
- * jumped to, with the frame of a real IRET on the stack. PV_USER_CALL is a routine that the kernel may copy to where its
+ * jumped to, with the frame of a real IRET on the stack; within the kernel it keeps CS, to ring 3 it leaves DS, ES, FS and GS
+ * alone. PV_USER_CALL is a routine that the kernel may copy to where its
  * processes find it: system calls without a trap. It changes EDX and the flags. */
 #define PV_ENTRY_BYTES 32
 #define PV_USER_CALL (PV_PAGE + 1024)

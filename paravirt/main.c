@@ -84,19 +84,20 @@ static bool is_hypercall(const struct paravirt *pv)
 static void emulate_leftover(struct paravirt *pv)
 {
     struct vcpu *cpu = &pv->m->cpu;
+    struct table_register gdtr = cpu->gdtr;
     uint32_t cr3 = cpu->cr3, wanted;
+    bool done = emulate(pv->m, pv->direct->insn);       /* if not, it may have happened all the same: a single step */
 
-    if (!emulate(pv->m, pv->direct->insn)) {
-        event_exception(pv->m);
-        return;
-    }
-    gate_forget();
+    if (cpu->gdtr.base != gdtr.base || cpu->gdtr.limit != gdtr.limit)
+        gate_forget();
     cpu->cr0 |= CR0_PE | CR0_PG | CR0_WP;
     cpu->cr4 &= ~(uint32_t)(CR4_PGE | CR4_PSE);
     wanted = cpu->cr3;
     cpu->cr3 = cr3;
     if (wanted != cr3 && mmu_new_base(&pv->mmu, wanted) != 0)
         machine_stop(pv->m, EXIT_CRASH, "the guest loaded CR3 with what is no valid page directory");
+    else if (!done)
+        event_exception(pv->m);
 }
 
 /* For --trace=exits: which hypercall, and who asked for it. */

@@ -91,6 +91,8 @@ static int take_directory_entry(struct mmu *mmu, unsigned slot, uint32_t entry)
     uint32_t frame = entry >> 12, gla = slot << SLOT_SHIFT;
     int error;
 
+    if (slot == 0)                      /* Linux keeps its first pages from every process */
+        return -PV_EPERM;
     if ((entry & ~PTE_KNOWN) || ((entry & PTE_U) && gla >= mmu->base))
         return -PV_EINVAL;
     error = take(mmu, frame, FRAME_TABLE);

@@ -271,8 +271,11 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
 
             take_flags(d);
             take_selectors(d);
-            if (gate)
+            if (gate) {
+                m->cpu.shadow = SHADOW_NONE;
+                d->unaligned = false;
                 return m->stopped ? DIRECT_STOPPED : DIRECT_GATE;
+            }
         }
         exit = direct_classify(d, &again);
     } while (again);

@@ -448,4 +448,5 @@ void shadow_switch(struct shadow *s, uint32_t old_cr3)
             s->cut_known &= is_kernels(before[slot]) == is_kernels(after[slot]);
             switch_slot(s, slot);
         }
+    s->cut_known &= s->cut >= window_end(s) || is_kernels(after[s->cut >> 22]);
 }

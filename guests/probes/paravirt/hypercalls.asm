@@ -111,6 +111,18 @@ probe "pv-single-step", PV_VERSION      ; a step ends in the gate
     push 2
     popfd
 
+probe "pv-step-mov-to-cr0", PF | ERR(3) | AT, U_RO + 4  ; a step ends in an instruction that is emulated: CR0.WP stays
+    mov dword [pass_vector], 1
+    mov eax, cr0
+    and eax, ~0x10000
+    push FLAG_TF | 2
+    popfd
+    mov cr0, eax
+    push 2
+    popfd
+.at:
+    mov [U_RO + 4], al
+
 ; ---- wild arguments -----------------------------------------------------------------------------------
 probe "pv-wild-pointer", EFAULT
     mov ebx, 0x12345678
@@ -163,6 +175,17 @@ probe "pv-send-while-on", 1             ; it comes before the hypercall is back
     hypercall HC_EVENT
     mov eax, [irqs]
     op_cli
+
+probe "pv-block-after-sti", 0x100       ; a raw STI holds events back for one instruction, not for good
+    mov dword [armed], 1
+    push 512
+    call shoot_timer
+    pop ecx
+    sti
+    op_idle
+    mov eax, [irqs]
+    shl eax, 8
+    or eax, [irq_order]
 
 ; ---- from ring 3: the page is the kernel's, and the gates ask who comes ---------------------------------
 probe "pv-hypercall-user", PF | ERR(5), PAGE_RETURN
@@ -237,6 +260,19 @@ probe "pv-iret-ss-kernel", GP | ERR(K_DATA), 0
 
 probe "pv-iret-cs-data", GP | ERR(0x38), 0
     to_user U_DS, USER, U_DS
+
+probe "pv-iret-eip-kernel", PF | ERR(5), KERNEL_BASE + 0x100000         ; beyond ring 3's CS, when the gate knows ring 3 already
+    resume .there
+    user
+    int SOFT
+    in_kernel
+.there:
+    push U_DS
+    push U_TOP
+    push USER
+    push U_CS
+    push KERNEL_BASE + 0x100000
+    iret_to
 
 probe "pv-iret-flags", 0xcd5
     push 0xcd7
