@@ -165,6 +165,15 @@ enum direct_exit run_take_exit(struct translator *t, int number, int context, bo
     }
 }
 
+/* Who is asked next decodes what stands at EIP? A page fault is not decoded, unless a segment is behind it; the timer, whose
+ * signal leaves `trap` and `cr2` as the last fault's, asks nobody but for the end of an instruction that has begun. */
+static bool is_decoded_next(struct back back)
+{
+    bool fault = direct_world.signal != SIGALRM;
+
+    return back.forward || (fault && (direct_world.trap != VEC_PF || direct_world.cr2 >= WINDOW_END));
+}
+
 /* A signal stopped the guest in the middle of translated code. */
 enum direct_exit run_take_signal(struct translator *t, int context, bool *again)
 {
@@ -180,7 +189,7 @@ enum direct_exit run_take_signal(struct translator *t, int context, bool *again)
         direct_select(t->direct);                       /* segments may have changed meanwhile */
         cpu->shadow = SHADOW_NONE;
         back = translate_back(c, b, host);
-        if (t->patches && (direct_world.trap != VEC_PF || direct_world.cr2 >= WINDOW_END))
+        if (t->patches && is_decoded_next(back))
             run_uncover(t);
         if (back.forward && (!direct_decode(t->direct) || !emulate(t->m, t->direct->insn)))
             machine_stop(t->m, EXIT_BUG, "an instruction that had begun in the code cache cannot be ended");

@@ -141,14 +141,14 @@ test_bad_tables() {
 # What a review found wrong once: see the guests, and why a processor does otherwise. On QEMU too, which leaves
 # out limits of code segments (jmplimit, branchub).
 test_bad_guests_that_once_went_wrong() {
-    for name in global invlpg4m usertop topbyte expand16 rf jmplimit branchub; do
+    for name in global invlpg4m usertop topbyte expand16 rf midpop jmplimit branchub; do
         bad 11 '' -kernel "$(guest $name)" --timeout 10
     done
     case $VMM in
     *trap-emulate) bad 4 'changed its privilege by a far transfer' -kernel "$(guest jmpldt)" ;;
     *) bad 11 '' -kernel "$(guest jmpldt)" ;;
     esac
-    for name in global invlpg4m usertop topbyte expand16 rf jmpldt uartrx; do
+    for name in global invlpg4m usertop topbyte expand16 rf midpop jmpldt uartrx; do
         on_qemu "" "$(guest $name)"
         [ "$status" -eq 11 ] || fail "exit status $status, not 11, on QEMU: $(guest $name)"
     done
