@@ -51,7 +51,7 @@ GUEST_CFLAGS := -m32 -march=i686 -std=c17 -O2 -g -Wall -Wextra -ffreestanding -f
 guest_obj     = $(patsubst %.c,$(B)/%.o,$(filter %.c,$(1))) $(patsubst %.asm,$(B)/%-asm.o,$(filter %.asm,$(1)))
 
 GUEST_USER_SRC   := $(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm \
-                    $(wildcard guests/bench/bench-user.c) $(wildcard guests/user/*.c guests/user/*.asm)
+                    guests/bench/bench-user.c guests/bench/syscall-int.asm $(wildcard guests/user/*.c guests/user/*.asm)
 GUEST_KERNEL_SRC := $(wildcard guests/kernel/*.c guests/kernel/*.asm guests/kernel/native/*.c guests/kernel/native/*.asm \
                     guests/probes/*.c guests/probes/*.asm) \
                     $(filter-out $(GUEST_USER_SRC),$(wildcard guests/bench/*.c guests/bench/*.asm))
@@ -64,10 +64,17 @@ $(B)/guests/%.o: guests/%.c | packages
 	@mkdir -p $(@D)
 	$(GUEST_CC) $(GUEST_CFLAGS) -c $< -o $@
 
+define assemble_guest
+@mkdir -p $(@D)
+$(NASM) -f elf32 -g -F dwarf -w+all $(1) -o $@ $<
+@$(NASM) -f elf32 $(1) -M -MT $@ $< > $(@:.o=.d)     # -MD leaves %include out
+endef
+
 $(B)/guests/%-asm.o: guests/%.asm $(B)/include/pc.inc | packages
-	@mkdir -p $(@D)
-	$(NASM) -f elf32 -g -F dwarf -w+all $(NATIVE_INC) -o $@ $<
-	@$(NASM) -f elf32 $(NATIVE_INC) -M -MT $@ $< > $(@:.o=.d)     # -MD leaves %include out
+	$(call assemble_guest,$(NATIVE_INC))
+
+$(B)/guests-pv/%-asm.o: guests/%.asm $(B)/include/pc.inc $(B)/include/pv.inc | packages
+	$(call assemble_guest,$(PV_INC))
 
 $(B)/include/pc.inc: machine/pc.h
 	@mkdir -p $(@D)
@@ -75,30 +82,10 @@ $(B)/include/pc.inc: machine/pc.h
 
 $(B)/include/pv.inc: paravirt/interface.h paravirt/hypercalls.def
 	@mkdir -p $(@D)
-	awk '/^#define [A-Z0-9_]+ ./ { sub(/#/, "%"); print } \
+	awk '/^#define [A-Z0-9_]+ ./ { sub(/#/, "%"); sub(/\/\*.*/, ""); print } \
 	     /^HYPERCALL/ { split($$0, part, /[(,]/); print "%define HC_" part[2], n++ } END { print "%define HYPERCALLS", n }' $^ > $@
 
-$(B)/guests/user.o: $(GUEST_USER_OBJ)
-	$(LD) -m elf_i386 -r -o $@ $^
-	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
-	@! nm -u $@ | grep " U "                 # nothing of the kernel: a program could not reach it
-
-# Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move any
-# of the functions in it: the constants stand behind all code.
-SYMBOLS_C = awk 'BEGIN { print "\#include \"kernel.h\"\nconst struct symbol symbol_table[] = {" } \
-	$$2 ~ /[tT]/ && $$1 >= "c0000000" { printf "{ 0x%s, \"%s\" },\n", $$1, $$3 } END { print "{ ~0u, 0 } };" }'
-
-$(B)/guests/first.elf: $(GUEST_KERNEL_OBJ) $(B)/guests/user.o guests/kernel/kernel.ld
-	: | $(SYMBOLS_C) > $(B)/guests/no-symbols.c
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests/no-symbols.c -o $(B)/guests/no-symbols.o
-	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/no-symbols.o
-
-$(B)/guests/kernel.elf: $(B)/guests/first.elf
-	nm -n $< | $(SYMBOLS_C) > $(B)/guests/symbols.c
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests/symbols.c -o $(B)/guests/symbols.o
-	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(GUEST_KERNEL_OBJ) $(B)/guests/user.o $(B)/guests/symbols.o
-
-# The same, bound to hypercalls: C objects are shared, assembly is assembled once more with the other ops.inc.
+# The same again, bound to hypercalls: C objects are shared, assembly is assembled once more with the other ops.inc.
 PV_INC     = -I$(B)/include/ -I$(<D)/ -Iguests/kernel/paravirt/ -Iguests/probes/
 pv_asm     = $(patsubst guests/%.asm,$(B)/guests-pv/%-asm.o,$(filter %.asm,$(1)))
 PV_SHARED := $(filter-out guests/kernel/native/%,$(GUEST_KERNEL_SRC))
@@ -108,24 +95,29 @@ PV_USER_OBJ   := $(filter-out $(B)/guests/user/start-asm.o,$(GUEST_USER_OBJ)) $(
 
 $(B)/guests/kernel/paravirt/%.o: GUEST_CFLAGS += -Iparavirt
 
-$(B)/guests-pv/%-asm.o: guests/%.asm $(B)/include/pc.inc $(B)/include/pv.inc | packages
-	@mkdir -p $(@D)
-	$(NASM) -f elf32 -g -F dwarf -w+all $(PV_INC) -o $@ $<
-	@$(NASM) -f elf32 $(PV_INC) -M -MT $@ $< > $(@:.o=.d)
-
+$(B)/guests/user.o: $(GUEST_USER_OBJ)
 $(B)/guests-pv/user.o: $(PV_USER_OBJ)
+$(B)/guests/user.o $(B)/guests-pv/user.o:
 	$(LD) -m elf_i386 -r -o $@ $^
-	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start $@
+	objcopy --prefix-alloc-sections=.user --keep-global-symbol=user_start --keep-global-symbol=user_call $@
+	@! nm -u $@ | grep " U "                 # nothing of the kernel: a program could not reach it
 
-$(B)/guests-pv/first.elf: $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o guests/kernel/kernel.ld
-	: | $(SYMBOLS_C) > $(B)/guests-pv/no-symbols.c
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests-pv/no-symbols.c -o $(B)/guests-pv/no-symbols.o
-	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o $(B)/guests-pv/no-symbols.o
+# Linked twice: the symbol table that a panic prints from comes out of the first link. Its size does not move any
+# of the functions in it: the constants stand behind all code.
+SYMBOLS_C = awk 'BEGIN { print "\#include \"kernel.h\"\nconst struct symbol symbol_table[] = {" } \
+	$$2 ~ /[tT]/ && $$1 >= "c0000000" { printf "{ 0x%s, \"%s\" },\n", $$1, $$3 } END { print "{ ~0u, 0 } };" }'
 
-$(B)/guests/kernel-pv.elf: $(B)/guests-pv/first.elf
-	nm -n $< | $(SYMBOLS_C) > $(B)/guests-pv/symbols.c
-	$(GUEST_CC) $(GUEST_CFLAGS) -c $(B)/guests-pv/symbols.c -o $(B)/guests-pv/symbols.o
-	$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $@ $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o $(B)/guests-pv/symbols.o
+define link_kernel              # where symbols come from; what is linked
+$(1) | $(SYMBOLS_C) > $@.c
+$(GUEST_CC) $(GUEST_CFLAGS) -c $@.c -o $@.o
+$(LD) -m elf_i386 -T guests/kernel/kernel.ld -o $(2) $(filter %.o,$^) $@.o
+endef
+
+$(B)/guests/kernel.elf: $(GUEST_KERNEL_OBJ) $(B)/guests/user.o
+$(B)/guests/kernel-pv.elf: $(PV_KERNEL_OBJ) $(B)/guests-pv/user.o
+$(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf: guests/kernel/kernel.ld
+	$(call link_kernel,:,$@.first)
+	$(call link_kernel,nm -n $@.first,$@)
 
 QEMU_RUN = qemu-system-i386 -accel tcg -cpu max -display none -serial stdio -no-reboot \
            -device isa-debug-exit,iobase=0xf4,iosize=1 -kernel
@@ -261,9 +253,6 @@ $(B)/tests/suites.h: $(UNIT_SRC)
 
 $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: CFLAGS += -I$(B)/tests
 $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: $(B)/tests/suites.h
-
-$(B)/obj/tests/unit/test_paravirt.o $(B)/asan/tests/unit/test_paravirt.o: CFLAGS += -Iparavirt
-$(B)/obj/tests/unit/test_hostile.o $(B)/asan/tests/unit/test_hostile.o: CFLAGS += -Iparavirt
 
 $(B)/asan/%.o: %.c | packages
 	@mkdir -p $(@D)

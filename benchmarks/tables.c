@@ -74,7 +74,7 @@ struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
     { "cpuid", "bench", "cycles", "leaf 0", { 0 } },
     { "smc", "bench", "cycles", "change one instruction and execute it", { 0 } },
     { "syscall", "bench-user", "cycles", "system call of the guest and back", { 242, 2308, 246 } },
-    { "syscall-int", "bench-user", "cycles", "the same by INT, though there be a shorter way", { 0 } },
+    { "syscall-int", "bench-user", "cycles", "the same by INT, even where there is a shorter way", { 0 } },
     { "ctxsw", "bench-user", "cycles", "two processes yield to each other", { 0 } },
     { "forkwait", "bench-user", "cycles", "fork, exit, wait", { 0 } },
     { "null-user", "bench-user", "cycles", "one turn of the empty loop, in ring 3", { 0 } },

@@ -6,7 +6,7 @@
 #include "hole.h"
 
 /* GATE_OFFSET: of the 64-bit half. Its pointer is aligned: the guest may have AC set. */
-enum { LINUX_CODE64 = 0x33, GATE_OFFSET = 64 };
+enum { GATE_OFFSET = 64 };
 
 void gate_emit_stub(struct emitter *e, uint32_t number)
 {

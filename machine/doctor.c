@@ -13,13 +13,13 @@
 #include "direct/world.h"
 #include "machine.h"
 
-static bool trap_emulate_runs = true;
+static bool direct_runs = true;
 
 /* `needed`: no VMM runs guest code at ring 3 without it. */
 static void line(const char *name, bool found, bool needed, const char *yes, const char *no)
 {
     printf("%-8s %-18s %s\n", found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
-    trap_emulate_runs = trap_emulate_runs && (found || !needed);
+    direct_runs = direct_runs && (found || !needed);
 }
 
 /* The first line that `command` prints, without its newline. False if it prints nothing. */
@@ -153,6 +153,6 @@ int main(int argc, char **argv)
     line("packages", has_packages, false, "all of .ci/packages are here", missing);
     putchar('\n');
     for (unsigned i = 0; i < sizeof direct_vmms / sizeof direct_vmms[0]; i++)   /* they stand on the same */
-        printf("%s %s here.\n", direct_vmms[i], trap_emulate_runs ? "runs" : "does not run");
-    return !trap_emulate_runs || !has_qemu || !has_packages;
+        printf("%s %s here.\n", direct_vmms[i], direct_runs ? "runs" : "does not run");
+    return !direct_runs || !has_qemu || !has_packages;
 }

@@ -84,7 +84,7 @@ static bool deliver(struct machine *m, const struct event *e)
     s.error = ext;
     if (!(code.segment.attr & ATTR_CONFORMING) && attr_dpl(code.segment.attr) < cpl) {
         cpl = attr_dpl(code.segment.attr);
-        if (!stack_from_tss(m, cpl, ext, &s) ||
+        if (!stack_of_ring(m, cpl, ext, &s) ||
             !stack_push(m, &s, cpu->seg[SS].selector, g.bytes) || !stack_push(m, &s, cpu->gpr[ESP], g.bytes))
             return false;
     }
@@ -155,7 +155,7 @@ bool event_software(struct machine *m, uint8_t vector, uint32_t next)
 
 bool event_waiting(const struct machine *m)
 {
-    return (m->cpu.eflags & FLAG_IF) && (m->event || bus_intr(&m->bus));
+    return (m->cpu.eflags & FLAG_IF) && (m->vmm_event || bus_intr(&m->bus));
 }
 
 void event_external(struct machine *m, uint8_t vector)

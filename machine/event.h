@@ -22,10 +22,10 @@ bool event_software(struct machine *m, uint8_t vector, uint32_t next);
  * and deliver it. Call it before every entry to the guest. Ends a HLT. */
 void event_interrupts(struct machine *m);
 
-/* Deliver external interrupt `vector`, which is the caller's to acknowledge, though IF be 0. */
+/* Deliver external interrupt `vector`, which is the caller's to acknowledge, even if IF is 0. */
 void event_external(struct machine *m, uint8_t vector);
 
-/* Would event_interrupts(), or a VMM with m->event, have something to deliver, were it not for an interrupt shadow? */
+/* Would event_interrupts(), or a VMM with m->vmm_event, have something to deliver, were it not for an interrupt shadow? */
 bool event_waiting(const struct machine *m);
 
 #endif

@@ -12,7 +12,7 @@
 
 struct machine;
 
-/* What a VMM knows otherwise than this machine does, or must be told: it may keep translations of the guest's page tables.
+/* What a VMM must be told, for it may keep translations of the guest's page tables; and what it answers in place of this machine.
  * A hook may be NULL. */
 struct machine_hooks {
     void (*flush_all)(struct machine *);                     /* CR0, CR4: every linear address */
@@ -32,7 +32,7 @@ struct machine {
     struct insn decoded[DECODE_CACHE];      /* by the low bits of their address; length 0: none */
     struct machine_hooks hooks;
     uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
-    bool event;                 /* an interrupt waits that is not the PIC's: of a VMM with events of its own */
+    bool vmm_event;             /* an interrupt waits that is not the PIC's: of a VMM with events of its own */
     bool stopped;
     int status;                 /* exit status of the VMM once stopped (status.h) */
     char why[256];              /* one sentence, empty if the guest ended by itself */

@@ -1,4 +1,4 @@
-/* The PC's numbers: what a guest and the machine must agree on, and all that guests/ may include.
+/* The PC's numbers: what a guest and the machine must agree on, and what guests/ may include (with paravirt/interface.h).
  * Only `#define NAME number` lines, so that the Makefile can turn this file into a nasm include
  * (build/pc.inc). Sources: Intel 8259A, 8254 and NS16550A data sheets; QEMU's `pc` machine. */
 #ifndef PC_H

@@ -61,7 +61,7 @@ void stack_commit(struct vcpu *cpu, const struct stack *s)
     cpu->gpr[ESP] = keep | stack_pointer(s);
 }
 
-bool stack_from_tss(struct machine *m, unsigned cpl, unsigned ext, struct stack *out)
+bool stack_of_ring(struct machine *m, unsigned cpl, unsigned ext, struct stack *out)
 {
     const struct segment *tr = &m->cpu.tr;
     bool wide = (tr->attr & ATTR_TYPE) == SYS_TSS_BUSY;
@@ -194,7 +194,7 @@ static bool call_inward(struct machine *m, const struct gate *g, uint32_t next)
     struct stack old = stack_current(cpu), new;
     uint32_t value;
 
-    if (!stack_from_tss(m, cpl, 0, &new) ||
+    if (!stack_of_ring(m, cpl, 0, &new) ||
         !stack_push(m, &new, cpu->seg[SS].selector, g->bytes) || !stack_push(m, &new, cpu->gpr[ESP], g->bytes))
         return false;
     for (unsigned i = g->parameters; i-- > 0;) {

@@ -24,8 +24,8 @@ bool stack_push(struct machine *m, struct stack *s, uint32_t value, unsigned byt
 bool stack_pop(struct machine *m, struct stack *s, unsigned bytes, uint32_t *value);
 void stack_commit(struct vcpu *cpu, const struct stack *s);
 
-/* The stack that the guest's TSS names for privilege level `cpl` (0 to 2). */
-bool stack_from_tss(struct machine *m, unsigned cpl, unsigned ext, struct stack *out);
+/* The stack for privilege level `cpl` (0 to 2): as the VMM says (hooks.kernel_stack), else as the guest's TSS does. */
+bool stack_of_ring(struct machine *m, unsigned cpl, unsigned ext, struct stack *out);
 
 /* Set CS:EIP: RPL of the selector becomes the CPL. */
 void transfer_commit(struct vcpu *cpu, uint16_t selector, const struct segment *cs, unsigned cpl, uint32_t eip);

@@ -24,6 +24,7 @@ bool vm_load(struct vm *vm)
     }
     symbols_load(&vm->symbols, vm->options.kernel);
     vcpu_reset(&m->cpu, entry.eip, entry.ebx);
+    vm->wake_at = UINT64_MAX;
     vm->timeout_at = vm->options.timeout ? console_now() + vm->options.timeout * UINT64_C(1000000000) : UINT64_MAX;
     return true;
 }
@@ -37,7 +38,7 @@ uint64_t vm_deadline(const struct vm *vm)
 {
     uint64_t deadline = bus_deadline(&vm->machine.bus);
 
-    if (vm->wake_at && vm->wake_at < deadline)
+    if (vm->wake_at < deadline)
         deadline = vm->wake_at;
     return deadline < vm->timeout_at ? deadline : vm->timeout_at;
 }

@@ -22,7 +22,7 @@ struct vm {
     struct options options;
     const char *name;           /* "trap-emulate" */
     uint64_t timeout_at;        /* ns, UINT64_MAX: never */
-    uint64_t wake_at;           /* another deadline, of a VMM with devices of its own; 0: none */
+    uint64_t wake_at;           /* the same, of a VMM with devices of its own */
     struct vm_exit last[VM_LAST_EXITS];
     uint64_t exits;             /* so many in all; the last few are kept for a dump */
 };

@@ -9,7 +9,7 @@
 void events_to_guest(struct paravirt *pv)
 {
     pv->shared->flags = pv->m->cpu.eflags & FLAG_IF;
-    pv->shared->pending = pv->m->event = events_due(pv->shared);
+    pv->shared->pending = pv->m->vmm_event = events_due(pv->shared);
     pv->shared->cr2 = pv->m->cpu.cr2;
 }
 
@@ -30,7 +30,7 @@ void events_deliver(struct paravirt *pv)
 
 /* ---- the clock ----------------------------------------------------------------------------------- */
 
-enum { CALIBRATION = 400000 };                          /* ns */
+enum { CALIBRATION = 400000 };          /* ns: then the scale is right to a ten-thousandth; it gets better */
 
 uint64_t clock_now(const struct paravirt *pv) { return console_now() - pv->clock_start; }
 
@@ -39,16 +39,16 @@ uint64_t clock_deadline(const struct paravirt *pv)
     return pv->timer > UINT64_MAX - pv->clock_start ? UINT64_MAX : pv->clock_start + pv->timer;
 }
 
-static uint64_t guests(const struct pv_shared *s, uint64_t tsc)
+static uint64_t guest_ns(const struct pv_shared *s, uint64_t tsc)
 {
     return s->ns + (uint64_t)((unsigned __int128)(tsc - s->tsc_then) * s->scale >> 32);
 }
 
 /* The scale gets better the longer the guest runs. What it has read must not be later than what it reads next. */
-static void update(struct paravirt *pv)
+static void publish_clock(struct paravirt *pv)
 {
     struct pv_shared *s = pv->shared;
-    uint64_t tsc = __rdtsc(), ns = clock_now(pv), shown = s->scale ? guests(s, tsc) : 0;
+    uint64_t tsc = __rdtsc(), ns = clock_now(pv), shown = s->scale ? guest_ns(s, tsc) : 0;
 
     s->version++;
     s->scale = (uint32_t)(((unsigned __int128)ns << 32) / (tsc - pv->tsc_start));
@@ -64,12 +64,12 @@ void clock_start(struct paravirt *pv)
     pv->timer = UINT64_MAX;
     while (clock_now(pv) < CALIBRATION)
         ;
-    update(pv);
+    publish_clock(pv);
 }
 
 void clock_tick(struct paravirt *pv)
 {
-    update(pv);
+    publish_clock(pv);
     if (clock_now(pv) < pv->timer)
         return;
     pv->timer = UINT64_MAX;

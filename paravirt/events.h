@@ -12,6 +12,7 @@ struct paravirt;
 
 static inline bool events_due(const struct pv_shared *s) { return (s->events & ~s->masked) != 0; }
 
+/* IF, `pending` and CR2 into the shared-info page, before the guest runs; IF back, after it. */
 void events_to_guest(struct paravirt *pv);
 void events_from_guest(struct paravirt *pv);
 

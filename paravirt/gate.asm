@@ -28,7 +28,7 @@ GATE_HYPERCALL equ 0            ; as in gate.h
 GATE_IRET equ 1
 GATE_IRET_SLOW equ 2
 GATE_USER_CALL equ 3
-GATE_LEFT equ 4
+GATE_INTERRUPTED equ 4
 
 ; struct pv_shared; gate.c asserts them
 RET_EIP equ PV_SHARED + 44
@@ -43,11 +43,7 @@ USER_SS equ PV_SHARED + 76
 USER_CALL equ PV_SHARED + 80
 SAVED_EAX equ PV_SHARED + 84
 
-PAGE_RETURN equ PV_USER_CALL + 32
-PAGE_ENTER equ PV_USER_CALL + 64
-PAGE_IRET equ PV_USER_CALL + 128
 
-IF_BYTE equ PV_FLAGS + 1         ; IF is its bit 1
 FLAG_IF equ 0x200
 FLAGS_PLAIN equ 0x10cd7         ; CF, bit 1, PF, AF, ZF, SF, DF, OF, and RF, which POPFQ ignores: nothing but these and IF
 FLAGS_BEYOND equ 0x244500       ; TF, DF, NT, AC, ID
@@ -101,26 +97,22 @@ gate_hypercall:
         push    rdx
         push    rsi
         push    rdi
-        mov     r8d, edi
-        mov     r9d, esi
         mov     edi, ebx
         mov     esi, ecx
-        mov     ecx, r9d
-        call    r13                             ; int32_t f(EBX, ECX, EDX, ESI, EDI)
+        call    r13                             ; int32_t f(uint32_t ebx, uint32_t ecx)
         pop     rdi
         pop     rsi
         pop     rdx
         pop     rcx
         mov     r10, [gate_shared]
         movzx   r8d, word [direct_world + WORLD_ENTERED]
-        mov     r9d, PAGE_RETURN
+        mov     r9d, PV_PAGE_RETURN
         xor     r14d, r14d
-        test    byte [r10 + IF_BYTE - PV_SHARED], 2
-        jz      leave
+        test    byte [r10 + PV_IF_BYTE - PV_SHARED], 2
+        jz      enter_guest
         cmp     byte [r10 + PV_PENDING - PV_SHARED], 0
-        je      leave
-        mov     [direct_world + WORLD_ENTERED], r8w
-        jmp     left                            ; an event that the guest has sent itself, perhaps
+        je      enter_guest
+        jmp     interrupted                            ; an event that the guest has sent itself, perhaps
 
 ; IRET to ring 3, its frame already popped into the shared-info page. Plain flags, the segments that ring 3 had last,
 ; nothing waiting: else C does it.
@@ -152,13 +144,13 @@ gate_iret:
         cmp     r9d, [gate_user_last]           ; beyond it the far jump itself would fault
         ja      slow
         inc     qword [gate_calls + 8 * HC_IRET]
-        mov     byte [r10 + IF_BYTE - PV_SHARED], 2
+        mov     byte [r10 + PV_IF_BYTE - PV_SHARED], 2
         mov     byte [direct_world + WORLD_CPL], 3
         mov     r12d, [r10 + RET_ESP - PV_SHARED]
         movzx   r8d, word [gate_user_cs]
         mov     ss, [gate_user_ss]
         mov     r14d, 1
-        jmp     leave
+        jmp     enter_guest
 
 ; A system call: EDX = where it returns to. The frame is pushed by the guest kernel's own code on the hypercall page,
 ; so that a stack which is not mapped faults there.
@@ -170,7 +162,7 @@ gate_user_call:
         cmp     byte [gate_kernel_ready], 0
         je      slow
         slow_if_rewritten
-        test    byte [r10 + IF_BYTE - PV_SHARED], 2     ; ring 3 without interrupts: its frame is not plain
+        test    byte [r10 + PV_IF_BYTE - PV_SHARED], 2     ; ring 3 without interrupts: its frame is not plain
         jz      slow
         mov     rsp, [direct_world + WORLD_HOST_RSP]
         pushfq
@@ -180,9 +172,9 @@ gate_user_call:
         inc     qword [gate_calls + 8 * HYPERCALLS]
         mov     [r10 + USER_ESP - PV_SHARED], r12d
         mov     [r10 + USER_EFLAGS - PV_SHARED], r11d
-        mov     byte [r10 + IF_BYTE - PV_SHARED], 0
+        mov     byte [r10 + PV_IF_BYTE - PV_SHARED], 0
         mov     byte [direct_world + WORLD_CPL], 0
-        mov     r9d, PAGE_ENTER
+        mov     r9d, PV_PAGE_ENTER
         mov     r12d, [gate_kernel_esp]
         movzx   r8d, word [gate_kernel_cs]
         mov     ss, [gate_kernel_ss]
@@ -190,10 +182,11 @@ gate_user_call:
 
 ; Into the guest: R8D = the processor's CS, R9D = EIP. A timer's signal between the two labels begins anew at the first, and
 ; finds the kick: else its tick would wait for the guest's next exit (signal_entry in world.asm).
-leave:  mov     [direct_world + WORLD_ENTERED], r8w
+enter_guest:
+        mov     [direct_world + WORLD_ENTERED], r8w
 gate_restart:
         cmp     byte [direct_world + WORLD_KICK], 0
-        jne     left
+        jne     interrupted
         mov     [direct_world + WORLD_TARGET], r9d
         mov     [direct_world + WORLD_TARGET + 4], r8w
         test    r14d, r14d
@@ -205,10 +198,11 @@ gate_restart:
         jmp     far dword [direct_world + WORLD_TARGET]
 gate_restart_end:
 
-; The timer came: to C, with the guest where it would have gone.
-left:   mov     r10, [direct_world + WORLD_VCPU]
+; The timer came, or an event that the guest has sent itself: to C, with the guest where it would have gone.
+interrupted:
+        mov     r10, [direct_world + WORLD_VCPU]
         mov     [r10 + VCPU_EIP], r9d
-        mov     r15d, GATE_LEFT
+        mov     r15d, GATE_INTERRUPTED
         mov     rsp, [direct_world + WORLD_HOST_RSP]
         test    r14d, r14d
         jz      slow
@@ -256,10 +250,10 @@ align 4096
         jmp     edx
     %endif
 
-        times   PAGE_RETURN - PV_PAGE - ($ - %1) db 0xcc
+        times   PV_PAGE_RETURN - PV_PAGE - ($ - %1) db 0xcc
         ret
 
-        times   PAGE_ENTER - PV_PAGE - ($ - %1) db 0xcc         ; in the kernel, on its stack, with ring 3's DS and ES
+        times   PV_PAGE_ENTER - PV_PAGE - ($ - %1) db 0xcc         ; in the kernel, on its stack, with ring 3's DS and ES
         push    dword [ss:USER_SS]
         push    dword [ss:USER_ESP]
         push    dword [ss:USER_EFLAGS]
@@ -267,7 +261,7 @@ align 4096
         push    edx
         jmp     dword [ss:USER_CALL]
 
-        times   PAGE_IRET - PV_PAGE - ($ - %1) db 0xcc
+        times   PV_PAGE_IRET - PV_PAGE - ($ - %1) db 0xcc
 ; To the kernel itself it needs no crossing: flags, IF, and away. Whoever is interrupted behind the store to IF is
 ; interrupted with the rest of this frame still on the stack.
 .iret:  test    byte [esp + 4], 3               ; cs
@@ -276,16 +270,16 @@ align 4096
         jnz     .slow
         test    byte [esp + 9], 2               ; IF
         jz      .masked
-        mov     byte [ss:IF_BYTE], 2
+        mov     byte [ss:PV_IF_BYTE], 2
         cmp     byte [ss:PV_PENDING], 0
         jne     .slow
         jmp     .plain
 .masked:
-        mov     byte [ss:IF_BYTE], 0
+        mov     byte [ss:PV_IF_BYTE], 0
 .plain: push    dword [esp + 8]
         popfd
         ret     8
-.user:  mov     byte [ss:IF_BYTE], 0            ; an event now would find half a frame; IRET sets IF anyhow
+.user:  mov     byte [ss:PV_IF_BYTE], 0            ; an event now would find half a frame; IRET sets IF anyhow
     %if %2
         pop     dword [ss:RET_EIP]
         pop     dword [ss:RET_CS]
@@ -295,7 +289,7 @@ align 4096
         cross   GATE_IRET
 .slow:  cross   GATE_IRET_SLOW
     %else
-.slow:  mov     byte [ss:IF_BYTE], 0
+.slow:  mov     byte [ss:PV_IF_BYTE], 0         ; an event would bring an IRET of its own, and lose EAX
         mov     [ss:SAVED_EAX], eax
         mov     eax, HC_IRET
         int     PV_TRAP_VECTOR

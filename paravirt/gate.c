@@ -14,19 +14,21 @@
 #include "paravirt.h"
 #include "segment.h"
 
-enum { PAGE_RETURN = PV_USER_CALL + 32, PAGE_IRET = PV_USER_CALL + 128, FRAME_BYTES = 20, USER_CALL_VECTOR = 1026 };
+enum { FRAME_BYTES = 20, USER_CALL_VECTOR = PV_USER_CALL - PV_PAGE + 2 };     /* behind POP EDX and the opcode of INT */
 
 #define AT(field, offset) _Static_assert(offsetof(struct pv_shared, field) == (offset), "gate.asm and interface.h say so")
 AT(flags, PV_FLAGS - PV_SHARED); AT(pending, PV_PENDING - PV_SHARED); AT(events, PV_EVENTS - PV_SHARED);
-AT(masked, PV_MASKED - PV_SHARED); AT(cr2, PV_CR2 - PV_SHARED); AT(ret_eip, 44); AT(user_esp, 64);
-AT(eax, 84);
+AT(masked, PV_MASKED - PV_SHARED); AT(cr2, PV_CR2 - PV_SHARED);
+AT(ret_eip, 44); AT(ret_cs, 48); AT(ret_eflags, 52); AT(ret_esp, 56); AT(ret_ss, 60); AT(user_esp, 64);
+AT(user_eflags, 68); AT(user_cs, 72); AT(user_ss, 76); AT(user_call, 80); AT(eax, 84);
+_Static_assert(HOLE_BEGIN == 0xfc000000 && GATE_STUB_BYTES == 32 && GATE_STUBS == 4, "gate.asm says so");
 
 /* gate.asm */
 extern const uint8_t gate_stubs[], gate_page[], gate_page_trap[], gate_restart[], gate_restart_end[];
 void gate_hypercall(void), gate_iret(void), gate_slow(void), gate_user_call(void);
 
 /* What gate.asm asks. */
-int32_t (*gate_fast[HYPERCALLS])(uint32_t, uint32_t, uint32_t, uint32_t, uint32_t) = {
+int32_t (*const gate_fast[HYPERCALLS])(uint32_t, uint32_t) = {
     [HC_VERSION] = fast_version, [HC_STACK_SWITCH] = fast_stack_switch, [HC_EVENT] = fast_event,
 };
 uint64_t gate_calls[HYPERCALLS + 1];                    /* the last one: PV_USER_CALL */
@@ -54,8 +56,8 @@ const char *gate_init(struct paravirt *pv, bool trap)
 
     if (stubs != at)
         return "the top of the process's first 4 GiB is in use";
-    memcpy(stubs, gate_stubs, GATE_STUBS * GATE_STUB);
-    memcpy(stubs + GATE_STUBS * GATE_STUB, targets, sizeof targets);
+    memcpy(stubs, gate_stubs, GATE_STUBS * GATE_STUB_BYTES);
+    memcpy(stubs + GATE_STUBS * GATE_STUB_BYTES, targets, sizeof targets);
     if (mprotect(stubs, PAGE_BYTES, PROT_READ | PROT_EXEC) != 0)
         return "mprotect failed: no executable memory";
     pv->by_trap = trap;
@@ -64,7 +66,6 @@ const char *gate_init(struct paravirt *pv, bool trap)
     pv->direct->gates = HOLE_BEGIN;
     direct_world.restart = (uintptr_t)gate_restart;
     direct_world.restart_end = (uintptr_t)gate_restart_end;
-    fast_paravirt = pv;
     return NULL;
 }
 
@@ -109,7 +110,8 @@ static void see_kernel(struct paravirt *pv)
     const struct pv_trap *row = &pv->trap[pv->user_call < 0 ? 0 : pv->user_call];
     const uint16_t *selector = pv->direct->selector;
 
-    gate_page_ready = cs->base == 0 && (cs->attr & ATTR_BIG) && segments_last(&pv->direct->segments, selector[CS]) >= PV_SHARED;
+    gate_page_ready = cs->base == 0 && (cs->attr & ATTR_BIG) &&
+                      segments_last(&pv->direct->segments, selector[CS]) >= PV_SHARED;
     if (gate_kernel_ready && gate_kernel_cs == selector[CS] && gate_kernel_ss == selector[SS])
         return;
     gate_kernel_cs = selector[CS];
@@ -143,8 +145,8 @@ static void see_user(struct paravirt *pv)
 static void find_place(struct vcpu *cpu)
 {
     switch (direct_world.gate) {
-    case GATE_HYPERCALL: cpu->eip = PAGE_RETURN; break;
-    case GATE_IRET: case GATE_IRET_SLOW: cpu->eip = PAGE_IRET; break;
+    case GATE_HYPERCALL: cpu->eip = PV_PAGE_RETURN; break;
+    case GATE_IRET: case GATE_IRET_SLOW: cpu->eip = PV_PAGE_IRET; break;
     case GATE_USER_CALL: cpu->eip = cpu->gpr[EDX]; break;
     }
 }
@@ -210,7 +212,7 @@ void gate_serve(struct paravirt *pv)
 {
     struct vcpu *cpu = &pv->m->cpu;
 
-    if (direct_world.gate == GATE_LEFT)
+    if (direct_world.gate == GATE_INTERRUPTED)
         return;
     if (direct_world.gate == GATE_USER_CALL) {
         serve_user_call(pv);
@@ -235,7 +237,7 @@ void gate_serve_trap(struct paravirt *pv)
         serve_hypercall(pv);
         return;
     }
-    cpu->eip = PAGE_IRET;
+    cpu->eip = PV_PAGE_IRET;
     cpu->gpr[EAX] = pv->shared->eax;
     serve_iret(pv);
 }

@@ -15,7 +15,7 @@ enum gate {
     GATE_IRET,                  /* the frame has been popped, and lies in five words below ESP */
     GATE_IRET_SLOW,             /* the frame is on the stack */
     GATE_USER_CALL,             /* EDX is the return address */
-    GATE_LEFT,                  /* no crossing: the timer came as the guest was about to go on, at EIP */
+    GATE_INTERRUPTED,           /* no crossing: the timer or an event came as the guest was about to go on, at EIP */
 };
 
 /* Once: the gates, by far jumps or by a trapping INT (`trap`). NULL, or what the host lacks. */

@@ -4,5 +4,6 @@ echo '| number | hypercall | arguments | errors | instead of |'
 echo '| ---: | --- | --- | --- | --- |'
 awk -F'"' '/^HYPERCALL\([A-Z]/ {
     split(substr($1, 11), field, ",")
-    print "| " n++ " | " tolower(field[1]) " | " $2 " | " $4 " | " $6 " |"
+    gsub(" ", "", field[2])
+    print "| " n++ " | " field[2] " | " $2 " | " $4 " | " $6 " |"
 }' "$(dirname "$0")/hypercalls.def"

@@ -1,9 +1,7 @@
-/* The hypercalls, in the order of hypercalls.def. Whatever the guest says is checked here: a wild pointer, count or frame is an
- * error to the guest, and has then changed nothing but what is said to have been done. Pointers are linear addresses that
- * the guest's kernel may read or write. Results below 0 are errors of interface.h. */
+/* The hypercalls, in the order of hypercalls.def. Whatever the guest says is checked here: a wild pointer, count or frame
+ * is an error to the guest, and has then changed nothing but what is said to have been done. Pointers are linear addresses
+ * that the guest's kernel may read or write. Results below 0 are errors of interface.h. */
 #include "hypercall.h"
-
-#include <string.h>
 
 #include "event.h"
 #include "events.h"
@@ -13,6 +11,8 @@
 #include "paravirt.h"
 #include "segment.h"
 #include "transfer.h"
+
+_Static_assert((int)HYPERCALLS <= (int)HYPERCALLS_MAX, "counters.h has no place for so many");
 
 enum { TRAPS_MAX = 256, GDT_MAX = 8192, UPDATES_MAX = 2048, CALLS_MAX = 64, CHUNK = 64 };
 
@@ -30,12 +30,12 @@ static int32_t copy_out(struct paravirt *pv, uint32_t linear, const void *from, 
     return linear <= PV_HOLE - bytes && memory_store(pv->m, linear, from, bytes, 0) ? 0 : -PV_EFAULT;
 }
 
-/* The interface's version. Nothing happens: this is what the way across costs. */
-static int32_t do_version(struct paravirt *pv, const uint32_t *a)
-{
-    (void)pv;
-    return fast_version(a[0], a[1], a[2], a[3], a[4]);
-}
+/* Those of fast.h, which says what they do. */
+#define FAST(function) \
+    static int32_t do_##function(struct paravirt *pv, const uint32_t *a) { (void)pv; return fast_##function(a[0], a[1]); }
+FAST(version)
+FAST(stack_switch)
+FAST(event)
 
 /* ---- traps, stack, segments ---------------------------------------------------------------------- */
 
@@ -65,13 +65,6 @@ static int32_t do_set_trap_table(struct paravirt *pv, const uint32_t *a)
             gate_set_user_call(pv, -1);
     }
     return 0;
-}
-
-/* Where the kernel goes on when ring 3 traps: `ss` of ring 0. Both are checked when they are used. */
-static int32_t do_stack_switch(struct paravirt *pv, const uint32_t *a)
-{
-    (void)pv;
-    return fast_stack_switch(a[0], a[1], 0, 0, 0);
 }
 
 /* The GDT is at this linear address from now on. Descriptors are checked when they are loaded, and what is loaded ends
@@ -230,13 +223,6 @@ static int32_t do_console_io(struct paravirt *pv, const uint32_t *a)
     return 0;
 }
 
-/* MASK, UNMASK, ACK (its bit goes out), SEND (it comes, from the guest itself): event 0 to 31. */
-static int32_t do_event(struct paravirt *pv, const uint32_t *a)
-{
-    (void)pv;
-    return fast_event(a[0], a[1], 0, 0, 0);
-}
-
 /* So many struct pv_call, one after another, each with its own result; an error does not stop them. */
 static int32_t do_multicall(struct paravirt *pv, const uint32_t *a)
 {
@@ -264,8 +250,9 @@ static int32_t do_multicall(struct paravirt *pv, const uint32_t *a)
 int32_t hypercall(struct paravirt *pv, uint32_t number, const uint32_t argument[5])
 {
     static handler *const handlers[HYPERCALLS] = {
-        do_version, do_set_trap_table, do_stack_switch, do_set_gdt, do_update_descriptor, do_mmu_update,
-        do_update_va_mapping, do_mmuext, do_iret, do_sched, do_set_timer, do_console_io, do_event, do_multicall,
+#define HYPERCALL(name, function, ...) [HC_##name] = do_##function,
+#include "hypercalls.def"
+#undef HYPERCALL
     };
 
     if (number >= HYPERCALLS)

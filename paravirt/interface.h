@@ -15,16 +15,23 @@
 #define PV_SHARED 0xfbffe000
 #define PV_PAGE   0xfbffd000
 
-/* Of the hypercall page: hypercall n is a CALL to PV_PAGE + n * PV_ENTRY_BYTES; EAX is the result, the flags are lost. IRET is
- * jumped to, with the frame of a real IRET on the stack; within the kernel it keeps CS, to ring 3 it leaves DS, ES, FS and GS
- * alone. PV_USER_CALL is a routine that the kernel may copy to where its
- * processes find it: system calls without a trap. It changes EDX and the flags. */
+/* Hypercall n is a CALL to PV_PAGE + n * PV_ENTRY_BYTES; EAX is the result, the flags are lost. */
 #define PV_ENTRY_BYTES 32
+/* But IRET is jumped to, with the frame of a real one on the stack. Within the kernel it keeps CS; to ring 3 it leaves DS, ES,
+ * FS and GS alone. */
+
+/* A routine that the kernel may copy to where its processes find it: system calls without a trap. It changes EDX and the
+ * flags. It is right once the trap table is set. */
 #define PV_USER_CALL (PV_PAGE + 1024)
 #define PV_USER_CALL_BYTES 32
+/* The rest of the page is the VMM's own. */
+#define PV_PAGE_RETURN (PV_PAGE + 1056)
+#define PV_PAGE_ENTER (PV_PAGE + 1088)
+#define PV_PAGE_IRET (PV_PAGE + 1152)
 
 /* Offsets in the shared-info page: struct pv_shared. */
 #define PV_FLAGS   (PV_SHARED + 0)
+#define PV_IF_BYTE (PV_SHARED + 1)      /* of PV_FLAGS: 2 is IF, and the rest means nothing, so that a byte's store does */
 #define PV_PENDING (PV_SHARED + 4)
 #define PV_EVENTS  (PV_SHARED + 8)
 #define PV_MASKED  (PV_SHARED + 12)
@@ -38,6 +45,7 @@
 /* With --gate=trap the hypercall page asks by this INT, and hypercalls go by it alone. */
 #define PV_TRAP_VECTOR 0x82
 
+/* For update_va_mapping. */
 #define PV_FLUSH 1
 
 #define PV_MMUEXT_PIN 0
@@ -69,7 +77,6 @@
 /* The ELF note by which a kernel says that it is one of ours: name "Quadvisor", this type, struct pv_note. */
 #define PV_NOTE 1
 
-#ifndef __ASSEMBLER__
 #include <stdint.h>
 
 enum pv_hypercall {
@@ -87,9 +94,7 @@ struct pv_note {
 
 /* At the entry ESI has its linear address. Its page, like all up to `first_free`, is the guest's. */
 struct pv_start {
-    char magic[16];                     /* "quadvisor-pv-1" */
     uint32_t frames;                    /* of RAM */
-    uint32_t first_frame;               /* those below are not the guest's */
     uint32_t directory;                 /* linear: the initial page table: RAM at `base`, page tables read-only */
     uint32_t first_free;                /* physical: nothing is there, up to the end of RAM */
     uint32_t command_line;              /* linear */
@@ -103,7 +108,8 @@ struct pv_shared {
     uint32_t events;                    /* which have come; ACK clears a bit */
     uint32_t masked;                    /* which wait though IF is 1; all at the start */
     uint32_t cr2;                       /* of the last page fault */
-    /* ns of the guest's clock = ns + ((tsc - tsc_then) * scale >> 32); once more if `version` has changed meanwhile, or is odd */
+    /* The guest's clock in ns is ns + ((tsc - tsc_then) * scale >> 32). Once more if `version` has changed meanwhile, or
+     * is odd. */
     uint32_t version;
     uint64_t tsc_then, ns;
     uint32_t scale;
@@ -115,6 +121,5 @@ struct pv_shared {
 struct pv_trap { uint8_t vector, flags; uint16_t cs; uint32_t eip; };
 struct pv_mmu_update { uint32_t at, entry; };           /* physical address of the entry, a multiple of 4; its value */
 struct pv_call { uint32_t number; int32_t result; uint32_t argument[5]; };
-#endif
 
 #endif

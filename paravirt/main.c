@@ -2,13 +2,13 @@
  * for (hypercall.c) or does in memory that both share (interface.h). So almost nothing traps, and nothing need be found or
  * rewritten. What the port has left out and traps is emulated, as slowly as under trap-emulate; what does not trap is wrong,
  * as there. tests/expected/paravirt.txt lists it. Read next: interface.h, hypercall.c, gate.asm, mmu.c. */
-#include <stdio.h>
 #include <string.h>
 
 #include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
 #include "events.h"
+#include "fast.h"
 #include "gate.h"
 #include "machine.h"
 #include "paravirt.h"
@@ -25,7 +25,7 @@ static const char *const exit_names[] = {
 
 static const char *const gate_names[] = {
     [GATE_HYPERCALL] = "hypercall", [GATE_IRET] = "iret", [GATE_IRET_SLOW] = "iret", [GATE_USER_CALL] = "user-call",
-    [GATE_LEFT] = "timer",
+    [GATE_INTERRUPTED] = "interrupted",
 };
 static const char *const hypercall_names[] = {
 #define HYPERCALL(name, ...) #name,
@@ -33,14 +33,12 @@ static const char *const hypercall_names[] = {
 #undef HYPERCALL
 };
 
-static struct paravirt paravirt;
-
 /* ---- what the machine asks ----------------------------------------------------------------------- */
 
 /* A row of the trap table as a gate of an IDT. */
 static bool trap_gate(struct machine *m, uint8_t vector, uint32_t word[2])
 {
-    const struct pv_trap *row = &paravirt.trap[vector];
+    const struct pv_trap *row = &the_paravirt->trap[vector];
     unsigned type = row->flags & PV_TRAP_MASKS ? SYS_INT_GATE : SYS_TRAP_GATE;
 
     (void)m;
@@ -54,21 +52,21 @@ static bool trap_gate(struct machine *m, uint8_t vector, uint32_t word[2])
 static bool kernel_stack(struct machine *m, uint16_t *ss, uint32_t *esp)
 {
     (void)m;
-    *ss = (uint16_t)paravirt.kernel_ss;
-    *esp = paravirt.kernel_esp;
-    return paravirt.kernel_ss != 0;
+    *ss = (uint16_t)the_paravirt->kernel_ss;
+    *esp = the_paravirt->kernel_esp;
+    return the_paravirt->kernel_ss != 0;
 }
 
 static void page_changed(struct machine *m, uint32_t gla)
 {
     (void)m;
-    shadow_replace(&paravirt.direct->shadow, gla);
+    shadow_replace(&the_paravirt->direct->shadow, gla);
 }
 
 static void switched(struct machine *m, uint32_t old_cr3)
 {
     (void)m;
-    shadow_switch(&paravirt.direct->shadow, old_cr3);
+    shadow_switch(&the_paravirt->direct->shadow, old_cr3);
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------ */
@@ -86,7 +84,7 @@ static void emulate_leftover(struct paravirt *pv)
     struct vcpu *cpu = &pv->m->cpu;
     struct table_register gdtr = cpu->gdtr;
     uint32_t cr3 = cpu->cr3, wanted;
-    bool done = emulate(pv->m, pv->direct->insn);       /* if not, it may have happened all the same: a single step */
+    bool done = emulate(pv->m, pv->direct->insn);       /* false also for a step's #DB, behind it */
 
     if (cpu->gdtr.base != gdtr.base || cpu->gdtr.limit != gdtr.limit)
         gate_forget();
@@ -106,9 +104,10 @@ static void trace_gate(struct vm *vm)
     struct vcpu *cpu = &vm->machine.cpu;
     bool named = direct_world.gate == GATE_HYPERCALL && cpu->gpr[EAX] < HYPERCALLS;
     uint32_t eip = cpu->eip;
+    struct translation t;
 
-    if (direct_world.gate == GATE_HYPERCALL && vm->options.trace == TRACE_EXITS)
-        memory_load(&vm->machine, cpu->gpr[ESP], &cpu->eip, sizeof cpu->eip, 0);
+    if (direct_world.gate == GATE_HYPERCALL && memory_peek(&vm->machine, cpu->gpr[ESP], ACCESS_READ, &t))
+        cpu->eip = memory_read(&vm->machine.mem, t.gpa, 4);
     vm_trace(vm, named ? hypercall_names[cpu->gpr[EAX]] : gate_names[direct_world.gate], false);
     cpu->eip = eip;
 }
@@ -160,17 +159,12 @@ static const struct cli_option own_options[] = {
     { 0 },
 };
 
-static int finish(struct vm *vm, struct paravirt *pv)
-{
-    gate_count(pv);
-    return vm_finish(vm);
-}
-
 int main(int argc, char **argv)
 {
     static struct vm vm = { .name = "paravirt" };
     static struct direct direct;
-    struct paravirt *pv = &paravirt;
+    static struct paravirt paravirt;
+    struct paravirt *pv = the_paravirt = &paravirt;
     const char *why;
     int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM for kernels that know it", own_options);
     bool trap = word_gate && !strcmp(word_gate, "trap");
@@ -196,5 +190,6 @@ int main(int argc, char **argv)
     pv->mmu.changed = page_changed;
     pv->mmu.switched = switched;
     run(&vm, pv);
-    return finish(&vm, pv);
+    gate_count(pv);
+    return vm_finish(&vm);
 }

@@ -20,7 +20,7 @@ void mmu_init(struct mmu *mmu, struct machine *m, struct frame *frame, uint32_t 
 
 /* ---- uses of frames ------------------------------------------------------------------------------ */
 
-static bool is_guests(const struct mmu *mmu, uint32_t frame) { return frame >= mmu->first && frame < mmu->frames; }
+static bool is_guest_frame(const struct mmu *mmu, uint32_t frame) { return frame >= mmu->first && frame < mmu->frames; }
 
 /* A frame of RAM as a page table. */
 static uint32_t *entries_at(const struct mmu *mmu, uint32_t frame)
@@ -40,8 +40,7 @@ static void dissolve(struct mmu *mmu, uint32_t frame, unsigned entries)
     const uint32_t *entry = entries_at(mmu, frame);
 
     for (unsigned i = 0; i < entries; i++)
-        if (entry[i] & PTE_P)
-            drop_entry(mmu, mmu->frame[frame].type, entry[i]);
+        drop_entry(mmu, mmu->frame[frame].type, entry[i]);
 }
 
 /* One more use of `frame` as `type`. The first use as a table or directory checks all entries. */
@@ -51,7 +50,7 @@ static int take(struct mmu *mmu, uint32_t frame, unsigned type)
     uint32_t *entry;
     int error;
 
-    if (!is_guests(mmu, frame))
+    if (!is_guest_frame(mmu, frame))
         return -PV_EPERM;
     if (f->uses && f->type != type)
         return -PV_EBUSY;
@@ -63,7 +62,7 @@ static int take(struct mmu *mmu, uint32_t frame, unsigned type)
     f->slot = SLOT_NONE;
     entry = entries_at(mmu, frame);
     for (unsigned i = 0; i < entries_of(type); i++) {
-        error = entry[i] & PTE_P ? take_entry(mmu, type, i, entry[i]) : 0;
+        error = take_entry(mmu, type, i, entry[i]);
         if (error) {
             dissolve(mmu, frame, i);
             f->uses = 0;
@@ -111,7 +110,7 @@ static int take_entry(struct mmu *mmu, unsigned type, unsigned slot, uint32_t en
         return -PV_EINVAL;
     if (entry & PTE_W)
         return take(mmu, entry >> 12, FRAME_WRITABLE);
-    return is_guests(mmu, entry >> 12) ? 0 : -PV_EPERM;
+    return is_guest_frame(mmu, entry >> 12) ? 0 : -PV_EPERM;
 }
 
 static void drop_entry(struct mmu *mmu, unsigned type, uint32_t entry)
@@ -148,7 +147,7 @@ int mmu_update(struct mmu *mmu, uint32_t at, uint32_t entry)
     unsigned i = at / 4 % ENTRIES, type;
     int error;
 
-    if ((at & 3) || !is_guests(mmu, frame) || !mmu->frame[frame].uses || mmu->frame[frame].type == FRAME_WRITABLE)
+    if ((at & 3) || !is_guest_frame(mmu, frame) || !mmu->frame[frame].uses || mmu->frame[frame].type == FRAME_WRITABLE)
         return -PV_EINVAL;
     type = mmu->frame[frame].type;
     if (i >= entries_of(type))
@@ -190,7 +189,7 @@ int mmu_pin(struct mmu *mmu, uint32_t pa)
 
 int mmu_unpin(struct mmu *mmu, uint32_t pa)
 {
-    if ((pa & ~PAGE_MASK) || !is_guests(mmu, pa >> 12) || !mmu->frame[pa >> 12].pinned)
+    if ((pa & ~PAGE_MASK) || !is_guest_frame(mmu, pa >> 12) || !mmu->frame[pa >> 12].pinned)
         return -PV_EINVAL;
     mmu->frame[pa >> 12].pinned = false;
     drop(mmu, pa >> 12);
@@ -208,7 +207,7 @@ int mmu_new_base(struct mmu *mmu, uint32_t pa)
     m->cpu.cr3 = pa;
     if (mmu->switched)                  /* looks at both directories */
         mmu->switched(m, old);
-    if (is_guests(mmu, old >> 12))      /* not at the start */
+    if (is_guest_frame(mmu, old >> 12))      /* not at the start */
         drop(mmu, old >> 12);
     return 0;
 }

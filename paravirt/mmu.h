@@ -26,8 +26,8 @@ struct mmu {
     uint32_t first;             /* those below are not the guest's */
     uint32_t base;              /* linear: user space ends here, the kernel's begins; a multiple of 4 MiB */
     uint32_t own;               /* the VMM's own entry, which stands in every directory in the slot of PV_PAGE */
-    /* What else than the tables knows translations must hear of it, at once: no stale one may outlive a frame's type. Both
-     * may be NULL, like m->hooks.flush_all, which is for the rest. */
+    /* Whoever else remembers translations must hear of a change at once: no stale one may outlive a frame's type. Both may be
+     * NULL, like m->hooks.flush_all, which is for the rest. */
     void (*changed)(struct machine *, uint32_t gla);        /* the present entry for a page of the space in use is another */
     void (*switched)(struct machine *, uint32_t old_cr3);   /* CR3 is another */
 };

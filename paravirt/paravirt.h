@@ -10,7 +10,7 @@
 #include "mmu.h"
 #include "vm.h"
 
-/* What brought the guest to a halt, beside those of direct.h. */
+/* Ways from the guest to the VMM beside those of direct.h; what the gate served itself counts as well. */
 enum paravirt_count { COUNT_HYPERCALL = COUNT_END, COUNT_USER_CALL };
 
 struct paravirt {
@@ -27,11 +27,5 @@ struct paravirt {
     uint64_t clock_start;               /* console_now() when the guest's clock was 0 */
     uint64_t tsc_start;
 };
-
-/* ---- start.c ---- */
-
-/* Load the kernel that vm->options names, which must have the note; initial page table, start info, processor. False: a
- * sentence has been printed. */
-bool start_load(struct paravirt *pv);
 
 #endif

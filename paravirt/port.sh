@@ -9,7 +9,8 @@ lines() {
 }
 
 # Operations of ops.h that a kernel for bare machines alone would not have: there it stores and goes on.
-asked='table_alloc|table_free|space_alloc|space_free|tables_spare|set_pte|ptes_sync|gate_changed|set_kernel_stack|irq_take|timer_ticks'
+asked='table_alloc|table_free|space_alloc|space_free|tables_spare|set_pte|ptes_sync|gate_changed|set_kernel_stack'
+asked="$asked|irq_take|timer_ticks"
 shared=$(ls $kernel/*.c $kernel/*.h $kernel/*.asm)
 native=$(ls $kernel/native/*)
 pv=$(ls $kernel/paravirt/*)
@@ -33,7 +34,7 @@ awk -v changed=$((hooks + written)) -v all=$((total + written)) 'BEGIN {
     printf "\nThe share says how small a kernel is; the lines say what a port is. Xen\047s include block and network drivers.\n"
 }'
 printf '\nReplaced by memory that both share:\n'
-printf '  %-18s %s\n' "PV_FLAGS" "CLI, STI, PUSHF, POPF; IRET within the kernel" "PV_CR2" "MOV from CR2" "scale, ns, ..." "IN from the 8254"
+printf '  %-18s %s\n' PV_FLAGS "CLI, STI, PUSHF, POPF; IRET within the kernel" PV_CR2 "MOV from CR2" \
+    "scale, ns, ..." "IN from the 8254"
 printf '\nReplaced by hypercalls:\n'
-awk -F '"' '/^HYPERCALL/ && $6 != "" { sub(/^HYPERCALL\(/, ""); sub(/,.*/, "", $1); printf "  %-18s %s\n", tolower($1), $6 }' \
-    paravirt/hypercalls.def
+awk -F '"' '/^HYPERCALL/ && $6 != "" { split($1, field, /[, ]+/); printf "  %-18s %s\n", field[2], $6 }' paravirt/hypercalls.def

@@ -1,8 +1,7 @@
-/* See start.h. Xen's domain builder did the same for Xen. */
+/* What Xen's domain builder did: the kernel's ELF note, page tables, the start info, the processor. See start.h. */
 #include "start.h"
 
 #include <elf.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,10 +10,12 @@
 #include "gate.h"
 #include "machine.h"
 #include "paravirt.h"
+#include "status.h"
 
 /* Frames of the VMM's own: the table with its two pages, and these. */
 enum { FRAME_OWN_TABLE = 0x10, FRAME_PAGE, FRAME_SHARED, FIRST_FRAME = 0x100 };
-enum { LOADED_PTE = PTE_P | PTE_A | PTE_D | PTE_G, TABLE_PTE = PTE_P | PTE_W | PTE_A };
+enum { SLOT_BYTES = 4 << 20 };        /* of one entry of a page directory */
+enum { LOADED_PTE = PTE_P | PTE_A | PTE_D, TABLE_PTE = PTE_P | PTE_W | PTE_A };
 
 /* The multiboot information as multiboot.c leaves it: what is asked of it here. */
 struct info { uint32_t flags, mem_lower, mem_upper, boot_device, cmdline, mods_count, mods_addr, syms[4], map[2]; };
@@ -82,7 +83,7 @@ static bool read_note(const struct paravirt *pv, struct pv_note *note)
                           "under another VMM");
     if (note->version != PV_VERSION)
         return refuse(pv, "its paravirt note asks for another version of the interface; build it again");
-    if (note->base & 0x3fffff || note->base < 0x400000 || note->base >= PV_HOLE)
+    if (note->base % SLOT_BYTES || note->base < SLOT_BYTES || note->base >= PV_HOLE)
         return refuse(pv, "the base in its paravirt note is not a multiple of 4 MiB below 0xfb000000; build it again");
     return true;
 }
@@ -114,15 +115,15 @@ static void map_ram(struct paravirt *pv, uint32_t base, uint32_t directory, uint
 
         if (pa / PAGE_BYTES >= FIRST_FRAME)
             memory_write(mem, tables + pa / PAGE_BYTES * 4, 4, pa | LOADED_PTE | rights);
-        if (!(pa & 0x3fffff))
-            memory_write(mem, directory + (base + pa) / 0x400000 * 4, 4, (tables + pa / 1024) | TABLE_PTE);
+        if (pa % SLOT_BYTES == 0)
+            memory_write(mem, directory + (base + pa) / SLOT_BYTES * 4, 4, (tables + pa / 1024) | TABLE_PTE);
     }
 }
 
 const char *start_space(struct paravirt *pv, uint32_t base, uint32_t loaded, uint32_t *end)
 {
     uint32_t bytes = pv->m->mem.bytes, directory = (loaded + PAGE_BYTES - 1) & PAGE_MASK;
-    uint32_t tables = (bytes + 0x3fffff) >> 22;
+    uint32_t tables = (bytes + SLOT_BYTES - 1) / SLOT_BYTES;
     struct frame *frame;
 
     *end = directory + (1 + tables) * PAGE_BYTES;
@@ -132,11 +133,11 @@ const char *start_space(struct paravirt *pv, uint32_t base, uint32_t loaded, uin
         return "there is no room for so much RAM between its base and the VMM's hole; lower -m";
     frame = calloc(bytes / PAGE_BYTES, sizeof *frame);
     if (!frame)
-        return "no memory for what the VMM has to know of its pages; lower -m";
+        return "the host has no memory for what the VMM has to know of its pages; lower -m";
     map_ram(pv, base, directory, *end);
     mmu_init(&pv->mmu, pv->m, frame, FIRST_FRAME, base, map_own(pv));
     if (mmu_pin(&pv->mmu, directory) != 0 || mmu_new_base(&pv->mmu, directory) != 0)
-        return "its first page tables are not valid: a bug of the VMM's";
+        machine_stop(pv->m, EXIT_BUG, "the VMM's first page tables are not valid");
     return NULL;
 }
 
@@ -146,8 +147,8 @@ static void write_start(struct paravirt *pv, uint32_t at, const struct info *inf
 {
     uint32_t base = pv->mmu.base, module[2];
     struct pv_start s = {
-        .magic = "quadvisor-pv-1", .frames = pv->m->mem.bytes / PAGE_BYTES, .first_frame = FIRST_FRAME,
-        .directory = base + pv->m->cpu.cr3, .first_free = at + PAGE_BYTES, .command_line = base + info->cmdline,
+        .frames = pv->m->mem.bytes / PAGE_BYTES, .directory = base + pv->m->cpu.cr3, .first_free = at + PAGE_BYTES,
+        .command_line = base + info->cmdline,
     };
 
     if (info->mods_count) {

@@ -1,4 +1,4 @@
-/* The start of day. */
+/* The start of day: everything before the guest's first instruction. */
 #ifndef START_H
 #define START_H
 

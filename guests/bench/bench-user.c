@@ -6,7 +6,7 @@
 void nano_null(uint32_t n);
 void nano_callret(uint32_t n);
 void nano_callind(uint32_t n);
-void nano_int_getpid(uint32_t n);
+void nano_int(uint32_t n, uint32_t number);
 
 static SHARED volatile uint32_t partner_ends;
 
@@ -15,6 +15,8 @@ static void do_syscall(uint32_t n)
     while (n--)
         sys_getpid();
 }
+
+static void do_syscall_by_int(uint32_t n) { nano_int(n, SYS_GETPID); }
 
 /* n is even: this process and its partner take turns, n switches in all. */
 static void do_switches(uint32_t n)
@@ -83,7 +85,7 @@ static void measure_switches(const char *name, uint32_t samples, uint32_t cycles
 int bench_user_main(const char *args)
 {
     static const struct { const char *name; void (*run)(uint32_t); } benches[] = {
-        { "syscall", do_syscall }, { "syscall-int", nano_int_getpid }, { "ctxsw", do_switches }, { "forkwait", do_forkwait },
+        { "syscall", do_syscall }, { "syscall-int", do_syscall_by_int }, { "ctxsw", do_switches }, { "forkwait", do_forkwait },
         { "null-user", nano_null }, { "callret-user", nano_callret }, { "callind-user", nano_callind },
     };
     uint32_t samples = option_value(args, "samples", 5), cycles = option_value(args, "cycles", 2000000);

@@ -67,9 +67,6 @@ nano callind, call edx
 %ifdef HAVE_HYPERCALL
 nano hypercall, call HYPERCALL_ENTRY(HC_VERSION)
     again
-%else
-global bench_hypercall
-bench_hypercall equ 0
 %endif
 
 nano cpuid, xor eax, eax

@@ -5,12 +5,14 @@
 #include "ops.h"
 #include "pc.h"
 
-enum { PAGE_THERE = 0x00400000, PAGE_ABSENT = 0x00401000, ENTRIES = 64, FIRST_ENTRY = 256, VEC_DE = 0, VEC_OWN = 0x44, PORT = PORT_COM1 + 7 };
+enum { PAGE_THERE = 0x00400000, PAGE_ABSENT = 0x00401000, ENTRIES = 64, FIRST_ENTRY = 256 };
+enum { VEC_DE = 0, VEC_OWN = 0x44, PORT = PORT_COM1 + 7 };
 
 typedef void loop(uint32_t n, void *place);
 loop bench_null, bench_cli_sti, bench_pushf_popf, bench_in, bench_out, bench_sidt, bench_mov_from_cr0,
     bench_mov_to_cr3, bench_invlpg, bench_callret, bench_callind, bench_int_iret, bench_divzero, bench_pgfault,
-    bench_ptemod, bench_cpuid, bench_smc, bench_hypercall;
+    bench_ptemod, bench_cpuid, bench_smc;
+loop bench_hypercall __attribute__((weak));     /* of kernel-pv.elf */
 void empty(void), bench_iret(void), bench_skip(void), bench_skip_error(void);
 
 static void ptes_one_by_one(uint32_t n, void *unused);
@@ -38,7 +40,7 @@ static const struct { const char *name; loop *run; void *place; } benches[] = {
     { "ptemod", bench_ptemod, &ptemod },
     { "pte-update", ptes_one_by_one, NULL },
     { "pte-update-64", ptes_64_at_a_time, NULL },
-    { "hypercall", bench_hypercall, NULL },     /* there is none on a bare machine */
+    { "hypercall", bench_hypercall, NULL },
     { "cpuid", bench_cpuid, NULL },
     { "smc", bench_smc, code },
 };

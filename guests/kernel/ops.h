@@ -57,8 +57,9 @@ uint32_t timer_ticks(void);                     /* at its interrupt: how many ti
 uint16_t timer_clock(void);                     /* falls at PIT_HZ and goes round, whoever is interrupted */
 
 /* ---- an interrupt on order, for probes: line IRQ_COM1. Assembly has a few more: open_irq, close_irq, arm_both ---- */
+extern uint32_t armed;                          /* one of these two has been called */
 void arm_irq(void);                             /* makes it pending, at once; interrupts are off, or it comes inside */
-void shoot_timer(uint32_t clocks);              /* IRQ_TIMER, once, after so many of PIT_HZ, at most 65535; no other line is open */
+void timer_once(uint32_t clocks);               /* IRQ_TIMER alone, after so many of PIT_HZ, at most 65535 */
 void quiet_irq(unsigned irq);                   /* what its handler has to do before irq_done() */
 void disarm_irq(void);                          /* nothing is pending any more, and no line open */
 

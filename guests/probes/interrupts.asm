@@ -190,9 +190,8 @@ probe "pic-priority-in-service", 0x104      ; line 0 in service holds line 4 bac
     or eax, ebx
 
 probe "hlt-until-timer", 0x100              ; nothing pending: HLT waits for it
-    mov dword [armed], 1
     push 512                                ; / 1,193,182 s
-    call shoot_timer
+    call timer_once
     pop ecx
     op_idle
     mov eax, [irqs]

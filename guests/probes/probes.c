@@ -103,7 +103,8 @@ static void keep_state(void)
     ptes_sync();
     user_ptes = pte_of(kernel_pgdir, U_CODE);
     set_pte(&user_ptes[U_ABSENT], 0);
-    set_pte(&user_ptes[U_SUPER], user_ptes[U_SUPER] & ~PAGE_P);     /* only for the probes that ask: it lies among pages of ring 3 */
+    /* Only for the probes that ask: it lies among pages of ring 3. */
+    set_pte(&user_ptes[U_SUPER], user_ptes[U_SUPER] & ~PAGE_P);
     ptes_sync();
     memcpy(kept_ptes, user_ptes, sizeof kept_ptes);
     memcpy(kept_gdt, gdt, sizeof kept_gdt);

@@ -11,11 +11,14 @@ global user_start
 user_start:
         call    init                            ; void init(void); ends by the exit system call
         ud2
+%ifdef HAVE_HYPERCALL
         align   32
-user_call:                                      ; the kernel may put a better one here: 32 bytes
+global user_call
+user_call:                                      ; the kernel puts a better one here: 32 bytes
         int     0x40
         ret
-        align   64
+        times   32 - ($ - user_call) db 0xcc
+%endif
 
 section .text
 ; int32_t syscall2(uint32_t number, uint32_t a, uint32_t b);
@@ -26,18 +29,6 @@ syscall2:
         mov     ecx, [esp + 16]
         system_call
         pop     ebx
-        ret
-
-global nano_int_getpid
-; void nano_int_getpid(uint32_t n);     n system calls by INT, whatever shorter way there be
-nano_int_getpid:
-        push    edi
-        mov     edi, [esp + 8]
-.again: mov     eax, 6                          ; SYS_GETPID
-        int     0x40
-        dec     edi
-        jnz     .again
-        pop     edi
         ret
 
 section .note.GNU-stack noalloc noexec nowrite progbits

@@ -17,7 +17,7 @@
 #include "status.h"
 #include "transfer.h"
 
-enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, HOST_PF_FETCH = 16, LINUX_CODE32 = 0x23, LINUX_CODE64 = 0x33 };
+enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, HOST_PF_FETCH = 16 };
 
 static enum direct_exit count(struct direct *d, enum direct_count what, enum direct_exit exit)
 {

@@ -25,8 +25,6 @@ const char *const direct_exit_names[] = {
 
 /* ---- once ---------------------------------------------------------------------------------------- */
 
-enum { HOST_CODE = 0x33 };
-
 /* The one virtual machine of this process: hooks get a struct machine and must find its struct direct. */
 static struct direct *the_direct;
 
@@ -225,15 +223,15 @@ static void take_selectors(struct direct *d)
 
 /* Was it a gate? A signal may have come on its first instructions, where the guest's registers are in place as well: the
  * timer's, or a single step's. */
-static bool is_at_gate(struct direct *d)
+static bool came_by_gate(struct direct *d)
 {
     uint32_t at = d->m->cpu.eip - d->gates;
 
     if (direct_world.signal == 0)
         return true;
-    if (!d->gates || direct_world.seg[CS] != HOST_CODE || at >= GATE_STUBS * GATE_STUB)
+    if (!d->gates || direct_world.seg[CS] != LINUX_CODE64 || at >= GATE_STUBS * GATE_STUB_BYTES)
         return false;
-    direct_world.gate = at / GATE_STUB;
+    direct_world.gate = at / GATE_STUB_BYTES;
     direct_world.seg[CS] = direct_world.entered;
     if (direct_world.signal == SIGALRM)
         d->armed = UINT64_MAX;                          /* it is past: the next entry ends at once */
@@ -267,7 +265,7 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
         if (direct_enter(&m->cpu)) {
             direct_world.signal = SIGALRM;
         } else {
-            bool gate = is_at_gate(d);
+            bool gate = came_by_gate(d);
 
             take_flags(d);
             take_selectors(d);

@@ -48,7 +48,7 @@ struct direct {
     struct segment selected[SEGREGS];
     uint32_t selected_end;
     uint32_t fault;
-    uint32_t gates;                 /* host-linear: code below 4 GiB that leads to direct_gate, GATE_STUB bytes each; 0: none */
+    uint32_t gates;                 /* host-linear address of a VMM's own gates, which lead to direct_gate; 0: none */
     bool step;                      /* the trap flag is ours: run one instruction */
     bool unaligned;                 /* run one instruction without AC */
     uint32_t entry_eip;
@@ -60,7 +60,8 @@ struct direct {
  * signal handlers, the timer, CPUID faulting. NULL, or a sentence that tells what this host lacks. */
 const char *direct_init(struct direct *d, struct machine *m, uint32_t bytes);
 
-enum { GATE_STUB = 32, GATE_STUBS = 4 };
+/* At d->gates: code below 4 GiB through which the guest leaves, one stub for each direct_world.gate. */
+enum { GATE_STUB_BYTES = 32, GATE_STUBS = 4 };
 
 /* Let the guest run. The timer interrupts it at `deadline` (ns of CLOCK_MONOTONIC). */
 enum direct_exit direct_run(struct direct *d, uint64_t deadline);

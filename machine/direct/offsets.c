@@ -20,8 +20,10 @@ int main(void)
     WORLD(EFLAGS, eflags); WORLD(TRAP, trap); WORLD(ERROR, error); WORLD(CR2, cr2); WORLD(SIGNAL, signal);
     WORLD(ES, seg[ES]); WORLD(CS, seg[CS]); WORLD(SS, seg[SS]);
     WORLD(DS, seg[DS]); WORLD(FS, seg[FS]); WORLD(GS, seg[GS]);
-    WORLD(KICK, kick); WORLD(DISPATCH, dispatch); WORLD(FPU, fpu); WORLD(TRANSLATED, translated); WORLD(GATE, gate);
-    WORLD(ENTERED, entered); WORLD(CPL, cpl); WORLD(RESTART, restart); WORLD(RESTART_END, restart_end); WORLD(TARGET, target); WORLD(SERVICE, service);
+    WORLD(KICK, kick); WORLD(DISPATCH, dispatch); WORLD(FPU, fpu); WORLD(TRANSLATED, translated);
+    WORLD(GATE, gate);
+    WORLD(ENTERED, entered); WORLD(CPL, cpl); WORLD(RESTART, restart); WORLD(RESTART_END, restart_end);
+    WORLD(TARGET, target); WORLD(SERVICE, service);
     CONTEXT(RAX); CONTEXT(RCX); CONTEXT(RDX); CONTEXT(RBX); CONTEXT(RSP); CONTEXT(RBP); CONTEXT(RSI); CONTEXT(RDI);
     CONTEXT(RIP); CONTEXT(EFL); CONTEXT(ERR); CONTEXT(TRAPNO); CONTEXT(CR2);
     OFFSET(UC_CS, ucontext_t, uc_mcontext.gregs[REG_CSGSFS]);           /* 16 bits each: CS, GS, FS, SS */

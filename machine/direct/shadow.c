@@ -369,7 +369,7 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
 /* ---- tables whose every change is seen -------------------------------------------------------------- */
 
 /* What the processor may do with a page now, if it is one that the monitor may map at once: accessed already. */
-static bool ready(const struct shadow *s, uint32_t page, struct translation *t)
+static bool is_mappable(const struct shadow *s, uint32_t page, struct translation *t)
 {
     return memory_peek(s->m, page << 12, ACCESS_READ, t) && (t->flags & PTE_A) && t->gpa < s->m->mem.bytes &&
            !((s->spte[page] ^ t->flags) & PTE_U);
@@ -377,7 +377,7 @@ static bool ready(const struct shadow *s, uint32_t page, struct translation *t)
 
 static bool is_writable(const struct translation *t) { return (t->flags & PTE_W) && (t->flags & PTE_D); }
 
-static void note(struct shadow *s, uint32_t page, const struct translation *t)
+static void note_entry(struct shadow *s, uint32_t page, const struct translation *t)
 {
     s->spte[page] = (t->gpa & PAGE_MASK) | rights_of(t) | (s->spte[page] & (SPTE_MAPPED | SPTE_LISTED | SPTE_WANTED));
 }
@@ -390,7 +390,7 @@ void shadow_replace(struct shadow *s, uint32_t gla)
 
     if (!(s->spte[page] & SPTE_MAPPED))
         return;
-    if (!ready(s, page, &t)) {
+    if (!is_mappable(s, page, &t)) {
         flush_one(s, page);
         return;
     }
@@ -398,7 +398,7 @@ void shadow_replace(struct shadow *s, uint32_t gla)
         protect(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, is_writable(&t));
     else if (!map(s, gla & PAGE_MASK, t.gpa & PAGE_MASK, PAGE_BYTES, rights(s, t.gpa, is_writable(&t))))
         return;
-    note(s, page, &t);
+    note_entry(s, page, &t);
 }
 
 /* Is it mapped, and otherwise than the tables have it now? */

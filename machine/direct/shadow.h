@@ -52,10 +52,11 @@ void shadow_flush_all(struct shadow *s);
 void shadow_load_cr3(struct shadow *s);     /* keeps what is global or unchanged */
 void shadow_flush_page(struct shadow *s, uint32_t gla);
 
-/* For a VMM that sees every change of a page table as it happens, and has no global pages. The entry for the page at `gla`
- * is another: its mapping becomes what the entry says, at once and without a fault, if there is one. CR3 was
- * `old_cr3`: the same for every page that is mapped otherwise now. */
+/* These two are for a VMM that sees every change of a page table as it happens, and has no global pages. The entry for the
+ * page at `gla` has changed: its mapping, if there is one, becomes what the entry says, without a fault. */
 void shadow_replace(struct shadow *s, uint32_t gla);
+
+/* CR3 was `old_cr3`: the same for every page that is mapped otherwise now. */
 void shadow_switch(struct shadow *s, uint32_t old_cr3);
 
 /* Before user code runs: no supervisor page may be reachable below the cut. Returns the cut. */

@@ -8,6 +8,9 @@
 
 #include "vcpu.h"
 
+/* Linux's own code segments, which ring 3 may load. */
+enum { LINUX_CODE32 = 0x23, LINUX_CODE64 = 0x33 };
+
 /* What crosses beside the vcpu's registers. One virtual processor, so one of these, at a fixed place: a
  * signal handler has no argument to find it by. */
 struct world {
@@ -26,16 +29,18 @@ struct world {
     uint8_t fsgsbase;           /* WRFSBASE works; else a system call restores the thread pointer */
     uint8_t fpu;                /* in: load the guest's FPU state; out: it was loaded, and vcpu->fpu is current again */
     uint32_t gate;              /* out, after the gate: which, if there are several */
-    uint16_t entered;           /* the processor's CS for the guest as it was entered last, and its privilege then: code in a gate */
-    uint8_t cpl;                /* may enter it otherwise, without a way through C, and then says so */
+    /* The processor's CS with which the guest was entered last, and its privilege then. Code in a gate that enters it
+     * otherwise, without C, updates both. */
+    uint16_t entered;
+    uint8_t cpl;
     uint64_t restart, restart_end;      /* code in a gate: a timer's signal between these begins anew at the first */
     uint8_t translated;         /* in: what runs is a translator's output: FS stays the host's, nobody looks at it */
 };
 extern struct world direct_world __attribute__((visibility("hidden")));
 
 /* Run the guest from direct_world and `cpu` until a signal comes, or until it jumps to direct_gate(). True: interrupted
- * by the timer before the first instruction, nothing has changed but what the service did. False: registers, FPU state and direct_world are the
- * guest's; direct_world.signal is 0 after the gate. */
+ * by the timer before the first instruction, nothing has changed but what the service did. False: registers, FPU state
+ * and direct_world are the guest's; direct_world.signal is 0 after the gate. */
 bool direct_enter(struct vcpu *cpu);
 
 /* The gate: code of ours, below 4 GiB, leaves 32-bit mode by a far jump to Linux's 64-bit segment and jumps here with

@@ -49,7 +49,7 @@ static uint32_t an_entry_address(void)
 
     switch (below(6)) {
     case 0: return pv_alias(page);
-    case 1: return pv_alias(page & PAGE_MASK);
+    case 1: return pv_alias(pv_alias(page) & PAGE_MASK);
     case 2: return pc.cpu.cr3 + 4 * below(1024);
     case 3: return PV_FREE + below(TABLES) * PAGE_BYTES + 4 * below(4);
     case 4: return PV_FREE + below(TABLES) * PAGE_BYTES + 4 * below(1024);
@@ -102,6 +102,45 @@ static void write_requests(uint32_t gla)
         memcpy(pv_ram + t.gpa, word, sizeof word);
 }
 
+/* ---- what it gets -------------------------------------------------------------------------------- */
+
+static const struct { const char *name; int32_t value; } errors[] = {
+    { "EPERM", -PV_EPERM }, { "EFAULT", -PV_EFAULT }, { "EBUSY", -PV_EBUSY }, { "EINVAL", -PV_EINVAL },
+};
+enum { ERRORS = sizeof errors / sizeof errors[0] };
+static const char *const listed[HYPERCALLS] = {         /* in the table of README.md */
+#define HYPERCALL(name, function, arguments, errors, ...) [HC_##name] = errors,
+#include "../../paravirt/hypercalls.def"
+#undef HYPERCALL
+};
+static bool seen[HYPERCALLS][ERRORS];
+
+/* Every error that comes must be one that the table lists. */
+static void note_result(uint32_t number, int32_t result)
+{
+    if (number >= HYPERCALLS && result == -PV_ENOSYS)
+        return;
+    for (unsigned e = 0; result < 0 && number < HYPERCALLS && number != HC_IRET && e <= ERRORS; e++) {
+        if (e == ERRORS)
+            ck_abort_msg("hypercall %u returns %d, which is no error", number, result);
+        if (result == errors[e].value) {
+            if (!strstr(listed[number], errors[e].name))
+                ck_abort_msg("hypercall %u returns %s, which hypercalls.def does not list", number, errors[e].name);
+            seen[number][e] = true;
+            return;
+        }
+    }
+}
+
+/* And every one that it lists must come. */
+static void check_errors_seen(void)
+{
+    for (unsigned n = 0; n < HYPERCALLS; n++)
+        for (unsigned e = 0; e < ERRORS; e++)
+            if (strstr(listed[n], errors[e].name) && !seen[n][e])
+                ck_abort_msg("hypercall %u never returned %s", n, errors[e].name);
+}
+
 /* ---- one after another --------------------------------------------------------------------------- */
 
 static void ask(void)
@@ -123,8 +162,7 @@ static void ask(void)
         a[0] = below(6);
         a[1] = below(4) ? PV_FREE + below(TABLES) * PAGE_BYTES : a[1];
     }
-    if (hypercall(&pv, number, a) < -PV_ENOSYS && number != HC_IRET)
-        ck_abort_msg("hypercall %u has a result that is none", number);
+    note_result(number, hypercall(&pv, number, a));
 }
 
 /* A page that is not mapped writable cannot be made a table without these: the guest does it properly now and then. */
@@ -198,6 +236,8 @@ START_TEST(hypercalls)
         for (uint32_t n = 0; n < TABLES; n++)
             done += pv.mmu.frame[(PV_FREE >> 12) + n].uses && pv.mmu.frame[(PV_FREE >> 12) + n].type != FRAME_WRITABLE;
     }
+    if (calls >= CALLS)
+        check_errors_seen();
     ck_assert_msg(done > calls / AUDIT_EVERY / 2, "only %u tables were seen: such a guest is no danger", done);
 }
 END_TEST

@@ -4,8 +4,8 @@
 #define TEST_PARAVIRT_H
 
 #include "fixture.h"
-#include "hypercall.h"
-#include "paravirt.h"
+#include "../../paravirt/hypercall.h"
+#include "../../paravirt/paravirt.h"
 
 enum { PV_RAM = 4 << 20, PV_LOADED = 0x180000, PV_FREE = 0x190000 };     /* what is loaded ends there; free from there */
 #define PV_BASE 0xc0000000u

@@ -1,14 +1,14 @@
 ; An interrupt on order (ops.h), without a clock.
 %include "pc.inc"
 
-extern armed                            ; a probe's: it has been here
+extern armed                            ; ops.h
 
 section .text
 bits 32
 
 ; Makes IRQ 4 pending, by the UART's transmitter: it is empty, and from now on says so. IF = 0, or the interrupt
 ; comes inside. Gives up after 65,536 looks at the transmitter, 64 at the PIC; changes EAX, ECX, EDX.
-global arm_irq, arm_masked
+global arm_irq
 arm_irq:
     mov al, 0xef
     out PORT_PIC1_DATA, al

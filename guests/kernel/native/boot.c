@@ -1,4 +1,5 @@
-/* What the boot loader tells, and what this binding has nothing to do for. Multiboot specification 0.6.96, 3.3. */
+/* From multiboot's information to main(), and the operations of ops.h that a bare machine does by a plain store. Multiboot
+ * specification 0.6.96, 3.3. */
 #include "kernel.h"
 #include "native/ports.h"
 #include "ops.h"

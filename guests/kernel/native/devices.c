@@ -33,9 +33,9 @@ void console_write(const char *text, size_t bytes)
     }
 }
 
-/* ---- interrupts and the timer ---- */
+/* ---- interrupts ---- */
 
-enum { ICW1_INIT = 0x11, ICW4_8086 = 1, EOI = 0x20, PIT_RATE_GENERATOR = 0x34, PIT_COUNTER1 = 0x40 };
+enum { ICW1_INIT = 0x11, ICW4_8086 = 1, EOI = 0x20, PIT_RATE_GENERATOR = 0x34, PIT_ONE_SHOT = 0x30, PIT_LATCH_1 = 0x40 };
 
 static uint16_t masked = 0xffff & ~(1 << IRQ_CASCADE);
 
@@ -82,13 +82,26 @@ void timer_init(uint32_t hz)
         count = 0;                      /* 65536: 18.2 Hz, the slowest */
     else if (count < 2)
         count = 2;                      /* the fastest that this mode counts */
-    outb(PORT_PIT_CONTROL, PIT_COUNTER1 | PIT_RATE_GENERATOR);
+    outb(PORT_PIT_CONTROL, PIT_LATCH_1 | PIT_RATE_GENERATOR);
     outb(PORT_PIT_COUNTER1, 0);
     outb(PORT_PIT_COUNTER1, 0);
     outb(PORT_PIT_CONTROL, PIT_RATE_GENERATOR);
     outb(PORT_PIT_COUNTER0, count & 0xff);
     outb(PORT_PIT_COUNTER0, count >> 8);
     pic_unmask(IRQ_TIMER);
+}
+
+/* ---- the timer ---- */
+
+uint32_t timer_ticks(void) { return 1; }
+
+uint16_t timer_clock(void)
+{
+    uint8_t low;
+
+    outb(PORT_PIT_CONTROL, PIT_LATCH_1);       /* latches it */
+    low = inb(PORT_PIT_COUNTER1);
+    return (uint16_t)(inb(PORT_PIT_COUNTER1) << 8 | low);
 }
 
 /* ---- an interrupt on order: arm-irq.asm has its beginning ---- */
@@ -105,27 +118,15 @@ void disarm_irq(void)
 {
     outb(PORT_COM1 + UART_IER, 0);
     quiet_irq(IRQ_COM1);
-    outb(PORT_PIT_CONTROL, 0x30);       /* mode 0 and no count: silent */
+    outb(PORT_PIT_CONTROL, PIT_ONE_SHOT);       /* and no count: silent */
     irq_init();                         /* all masked, and forgets what it has seen */
 }
 
-void shoot_timer(uint32_t clocks)
+void timer_once(uint32_t clocks)
 {
-    outb(PORT_PIT_CONTROL, 0x30);
+    armed = 1;
+    outb(PORT_PIT_CONTROL, PIT_ONE_SHOT);
     outb(PORT_PIT_COUNTER0, clocks & 0xff);
     outb(PORT_PIT_COUNTER0, (uint8_t)(clocks >> 8));
     outb(PORT_PIC1_DATA, 0xff & ~(1 << IRQ_TIMER));
-}
-
-/* ---- the timer ---- */
-
-uint32_t timer_ticks(void) { return 1; }
-
-uint16_t timer_clock(void)
-{
-    uint8_t low;
-
-    outb(PORT_PIT_CONTROL, PIT_COUNTER1);       /* latches it */
-    low = inb(PORT_PIT_COUNTER1);
-    return (uint16_t)(inb(PORT_PIT_COUNTER1) << 8 | low);
 }

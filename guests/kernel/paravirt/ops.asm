@@ -3,7 +3,7 @@
 %include "pc.inc"
 %include "ops.inc"
 
-extern armed                            ; a probe's: arm_irq has been here
+extern armed                            ; ops.h
 
 section .text
 bits 32
@@ -34,7 +34,7 @@ op irq_enable
         op_sti
         ret
 
-; An event waits, and IF is 1: whatever hypercall comes next is interrupted.
+; An event waits, and IF is 1: whatever hypercall comes next is interrupted. Changes EAX and the flags.
 op irq_waits
         push    ebx
         mov     ebx, PV_SCHED_YIELD

@@ -1,5 +1,5 @@
-/* The kernel on a paravirtual VMM: what ops.h asks for, by hypercalls (paravirt/interface.h). The command line's `ptes=each` has
- * every page-table entry cost one; otherwise they are collected, and go 64 at a time. */
+/* The kernel on a paravirtual VMM: what ops.h asks for, by hypercalls (paravirt/interface.h). The command line's
+ * `ptes=each` has every page-table entry cost one; otherwise they are collected, and go 64 at a time. */
 #include "interface.h"
 #include "kernel.h"
 #include "ops.h"
@@ -11,7 +11,7 @@ enum { GATE_MASK = 0x9f00, GATE_PRESENT = 0x8e00 };     /* of an interrupt gate 
 
 int32_t pv_call(uint32_t number, uint32_t a, uint32_t b, uint32_t c);
 
-extern const uint8_t user_start[];      /* the user address of process 1's first instruction; behind it PV_USER_CALL's place */
+extern const uint8_t user_call[];       /* the user address of PV_USER_CALL's place */
 extern uint8_t user_image[];            /* kernel.ld */
 
 static struct pv_mmu_update queue[QUEUE];
@@ -94,7 +94,7 @@ void load_idt(const struct table_register *t)
     for (unsigned v = 0; v < 256; v++)
         rows[v] = trap_of(v);
     must(HC_SET_TRAP_TABLE, (uint32_t)rows, 256, 0);
-    memcpy(user_image + (uint32_t)user_start - USER_BASE + PV_USER_CALL_BYTES, (const void *)PV_USER_CALL, PV_USER_CALL_BYTES);
+    memcpy(user_image + (uint32_t)user_call - USER_BASE, (const void *)PV_USER_CALL, PV_USER_CALL_BYTES);
 }
 
 /* ---- page tables --------------------------------------------------------------------------------- */
@@ -198,7 +198,7 @@ void console_write(const char *text, size_t bytes)
 
 void irq_init(void)
 {
-    SHARED->masked = ~0u;
+    SHARED->masked = ~0u;               /* `pending` follows with the next hypercall; until then it only costs one */
     SHARED->events = 0;
 }
 
@@ -248,8 +248,9 @@ static void arm_timer(void)
     must(HC_SET_TIMER, (uint32_t)ns, (uint32_t)(ns >> 32), 0);
 }
 
-void shoot_timer(uint32_t after)
+void timer_once(uint32_t after)
 {
+    armed = 1;
     next = clocks() + after;
     must(HC_EVENT, PV_EVENT_UNMASK, PV_EVENT_TIMER, 0);
     arm_timer();

@@ -6,9 +6,7 @@
 table hypercall_probes
 
 %define HOST_CS 0x33
-%define GATES 0xfc000000        ; 32 bytes each: hypercall, IRET, IRET (frame on the stack), system call
-%define PAGE_RETURN (PV_USER_CALL + 32)
-%define PAGE_IRET (PV_USER_CALL + 128)
+%define GATE(n) HOST_CS:0xfc000000 + 32 * (n)    ; 0: hypercall, 1: IRET, 2: IRET (frame on the stack), 3: system call
 %define EFAULT -PV_EFAULT & 0xffffffff
 %define EBUSY -PV_EBUSY & 0xffffffff
 %define EPERM -PV_EPERM & 0xffffffff
@@ -22,7 +20,7 @@ table hypercall_probes
     call %%cross
     jmp %%done
 %%cross:
-    jmp HOST_CS:GATES
+    jmp GATE(0)
 %%done:
 %endmacro
 
@@ -177,9 +175,8 @@ probe "pv-send-while-on", 1             ; it comes before the hypercall is back
     op_cli
 
 probe "pv-block-after-sti", 0x100       ; a raw STI holds events back for one instruction, not for good
-    mov dword [armed], 1
     push 512
-    call shoot_timer
+    call timer_once
     pop ecx
     sti
     op_idle
@@ -188,23 +185,28 @@ probe "pv-block-after-sti", 0x100       ; a raw STI holds events back for one in
     or eax, [irq_order]
 
 ; ---- from ring 3: the page is the kernel's, and the gates ask who comes ---------------------------------
-probe "pv-hypercall-user", PF | ERR(5), PAGE_RETURN
+%macro gate_user 3              ; name, gate, where it comes out: a page that ring 3 cannot read. EAX says EPERM
+probe %1, EPERM
+    resume .there
     user
     mov eax, HC_VERSION
-    jmp HOST_CS:GATES
+    jmp GATE(%2)
+    in_kernel
+.there:
+    mov eax, [seen + 44]
+    cmp dword [seen_cr2], %3
+    je probe_done
+    mov eax, [seen_cr2]
+%endmacro
 
-probe "pv-iret-user", PF | ERR(5), PAGE_IRET
-    user
-    jmp HOST_CS:GATES + 32
-
-probe "pv-iret-slow-user", PF | ERR(5), PAGE_IRET
-    user
-    jmp HOST_CS:GATES + 64
+gate_user "pv-hypercall-user", 0, PV_PAGE_RETURN
+gate_user "pv-iret-user", 1, PV_PAGE_IRET
+gate_user "pv-iret-slow-user", 2, PV_PAGE_IRET
 
 probe "pv-user-call", VEC(0x40) | UAT
     user
     mov edx, U_CODE + .at - .user
-    jmp HOST_CS:GATES + 96
+    jmp GATE(3)
     nop
 .at:
 
@@ -212,7 +214,7 @@ probe "pv-user-call-stepped", VEC(0x40) | UAT
     mov dword [pass_vector], 1
     user USER | FLAG_TF
     mov edx, U_CODE + .at - .user
-    jmp HOST_CS:GATES + 96
+    jmp GATE(3)
     nop
 .at:
 
@@ -220,7 +222,7 @@ probe "pv-user-call-frame", FLAG_IF     ; of EFLAGS; the arithmetic flags are lo
     resume .there
     user
     mov edx, U_CODE
-    jmp HOST_CS:GATES + 96
+    jmp GATE(3)
     in_kernel
 .there:
     mov eax, SEEN_EFLAGS
@@ -230,7 +232,7 @@ probe "pv-user-call-masks", 0           ; the kernel goes on with IF 0
     resume .there
     user
     mov edx, U_CODE
-    jmp HOST_CS:GATES + 96
+    jmp GATE(3)
     in_kernel
 .there:
     mov eax, [PV_FLAGS]
@@ -238,7 +240,7 @@ probe "pv-user-call-masks", 0           ; the kernel goes on with IF 0
 
 probe "pv-user-call-in-kernel", VEC(0x40) | AT          ; like INT
     mov edx, .at
-    jmp HOST_CS:GATES + 96
+    jmp GATE(3)
     nop
 .at:
 
