@@ -20,6 +20,7 @@ struct shadow {
     int memfd;                      /* guest RAM */
     uint32_t window;                /* host-linear address of guest-linear 0 */
     uint32_t *spte;                 /* by guest-linear page number: frame and flags, 0 if not mapped */
+    uint8_t *brought;               /* by page number: so often shadow_switch() has since a fault asked for it */
     uint32_t *listed;               /* guest-linear page numbers: what is mapped, and some that was */
     unsigned count;
     uint64_t slots[16];             /* one bit for each 4 MiB: something may be mapped there */

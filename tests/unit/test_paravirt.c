@@ -308,6 +308,14 @@ START_TEST(shadow_switches)
     ck_assert_uint_eq(host[gla >> 12], page[1] | THERE | WRITABLE);
     expect(0, mmu_new_base(&pv.mmu, space[0]), "the first again");
     ck_assert_uint_eq(host[gla >> 12], 0);
+    expect(0, mmu_update(&pv.mmu, table[0], page[0] | RW | PTE_U), "its entry is back");
+    ck_assert_int_eq(shadow_fill(&direct.shadow, gla, ACCESS_WRITE | ACCESS_USER), FILL_DONE);
+    for (int i = 1; i <= 10; i++)
+        expect(0, mmu_new_base(&pv.mmu, space[i % 2]), "to and fro");
+    ck_assert_uint_eq(host[gla >> 12], page[0] | THERE | WRITABLE);             /* it may be in use */
+    for (int i = 1; i <= 10; i++)
+        expect(0, mmu_new_base(&pv.mmu, space[i % 2]), "to and fro");
+    ck_assert_uint_eq(host[gla >> 12], 0);                                      /* nobody knows: ask again */
 }
 END_TEST
 
