@@ -60,6 +60,16 @@ bits 64
         jne     slow
 %endmacro
 
+; Neither null nor ring 3's own flat data segment, which ends below the kernel.
+%macro slow_if_others 1
+        mov     r8d, %1
+        cmp     r8w, [gate_user_ss]
+        je      %%good
+        test    r8d, ~3
+        jnz     slow
+%%good:
+%endmacro
+
 ; The stubs: copied to GATES.
 align 16
 gate_stubs:
@@ -133,6 +143,10 @@ gate_iret:
         or      r8d, r9d
         cmp     r8d, [gate_user_selectors]
         jne     slow
+        slow_if_others ds                       ; what the kernel leaves in them may reach the kernel
+        slow_if_others es
+        slow_if_others fs
+        slow_if_others gs
         mov     r11d, [r10 + RET_EFLAGS - PV_SHARED]
         mov     r8d, r11d
         and     r8d, ~FLAGS_PLAIN

@@ -17,8 +17,7 @@
 
 /* Hypercall n is a CALL to PV_PAGE + n * PV_ENTRY_BYTES; EAX is the result, the flags are lost. */
 #define PV_ENTRY_BYTES 32
-/* But IRET is jumped to, with the frame of a real one on the stack. Within the kernel it keeps CS; to ring 3 it leaves DS, ES,
- * FS and GS alone. */
+/* But IRET is jumped to, with the frame of a real one on the stack. Within the kernel it keeps CS. */
 
 /* A routine that the kernel may copy to where its processes find it: system calls without a trap. It changes EDX and the
  * flags. It is right once the trap table is set. */

@@ -276,6 +276,21 @@ probe "pv-iret-eip-kernel", PF | ERR(5), KERNEL_BASE + 0x100000         ; beyond
     push KERNEL_BASE + 0x100000
     iret_to
 
+probe "pv-iret-clears-ds", GP | UAT     ; ring 3 does not get the kernel's segments, though the gate knows ring 3 already
+    resume .there
+    user
+    int SOFT
+.at:
+    mov eax, [KERNEL_BASE + 0x100000]
+    in_kernel
+.there:
+    push U_DS
+    push U_TOP
+    push USER
+    push U_CS
+    push U_CODE + .at - .user
+    iret_to
+
 probe "pv-iret-flags", 0xcd5
     push 0xcd7
     push K_CODE
