@@ -41,7 +41,8 @@ static void print_emulated(FILE *f, const struct counters *c)
     fputs("},\n", f);
 }
 
-static void print_numbered(FILE *f, const char *table, const uint64_t *count, int n)
+/* `names` may be NULL: numbers are all they have. */
+static void print_numbered(FILE *f, const char *table, const uint64_t *count, int n, const char *const *names)
 {
     const char *separator = "";
 
@@ -49,7 +50,10 @@ static void print_numbered(FILE *f, const char *table, const uint64_t *count, in
     for (int i = 0; i < n; i++) {
         if (!count[i])
             continue;
-        fprintf(f, "%s\"%d\": %" PRIu64, separator, i, count[i]);
+        if (names)
+            fprintf(f, "%s\"%s\": %" PRIu64, separator, names[i], count[i]);
+        else
+            fprintf(f, "%s\"%d\": %" PRIu64, separator, i, count[i]);
         separator = ", ";
     }
     fputs("},\n", f);
@@ -79,8 +83,8 @@ bool counters_write(const struct counters *c, const char *vmm, const char *path)
     fprintf(f, "{ \"vmm\": \"%s\",\n", vmm);
     print_exits(f, c);
     print_emulated(f, c);
-    print_numbered(f, "events", c->events, 256);
-    print_numbered(f, "hypercalls", c->hypercalls, HYPERCALLS_MAX);
+    print_numbered(f, "events", c->events, 256, NULL);
+    print_numbered(f, "hypercalls", c->hypercalls, HYPERCALLS_MAX, c->hypercall_names);
     fprintf(f, "  \"timer\": {\"lost\": %" PRIu64 "},\n", c->timer_ticks_lost);
     fprintf(f, "  \"shadow\": {\"mapped\": %" PRIu64 ", \"flushed\": %" PRIu64 "},\n", c->pages_shadowed,
             c->pages_flushed);

@@ -18,6 +18,7 @@ struct counters {
     uint64_t guest_bytes, host_bytes, instructions;     /* of the blocks translated */
     uint64_t looked_up, missed;         /* entries and indirect branches whose block was there, and was not */
     uint64_t predicted;                 /* targets of indirect branches that were written into the branch */
+    const char *const *hypercall_names;                 /* HYPERCALLS_MAX at most; NULL: this VMM has none */
     uint64_t hypercalls[HYPERCALLS_MAX];
     uint64_t timer_ticks_lost;          /* beyond one second of debt: see pit.h */
 };

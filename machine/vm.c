@@ -71,7 +71,7 @@ void vm_trace(struct vm *vm, const char *what, bool emulated)
     vm->last[vm->exits++ % VM_LAST_EXITS] = (struct vm_exit){ what, vm->machine.cpu.eip };
     if (vm->options.trace != TRACE_EXITS && !(vm->options.trace == TRACE_INSNS && emulated))
         return;
-    fprintf(stderr, "%-10s ", what);
+    fprintf(stderr, "%-17s ", what);
     dump_place(stderr, &vm->machine, &vm->symbols);
 }
 

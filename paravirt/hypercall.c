@@ -75,8 +75,10 @@ static int32_t do_set_gdt(struct paravirt *pv, const uint32_t *a)
     uint32_t linear = a[0], bytes = a[1] * 8;
     uint8_t byte;
 
-    if (a[1] == 0 || a[1] > GDT_MAX || linear > PV_HOLE - bytes)
+    if (a[1] == 0 || a[1] > GDT_MAX)
         return -PV_EINVAL;
+    if (linear > PV_HOLE - bytes)
+        return -PV_EFAULT;
     for (uint32_t at = 0; at < bytes; at += PAGE_BYTES)
         if (copy_in(pv, linear + at, &byte, 1))
             return -PV_EFAULT;
@@ -113,6 +115,8 @@ static int32_t do_mmu_update(struct paravirt *pv, const uint32_t *a)
     struct pv_mmu_update update[CHUNK];
     int32_t error = count > UPDATES_MAX ? -PV_EINVAL : 0;
 
+    if (a[2] && copy_out(pv, a[2], &done, sizeof done))
+        return -PV_EFAULT;              /* before anything is changed */
     while (!error && done < count) {
         n = count - done < CHUNK ? count - done : CHUNK;
         error = copy_in(pv, a[0] + done * (uint32_t)sizeof update[0], update, n * (unsigned)sizeof update[0]);
@@ -233,8 +237,8 @@ static int32_t do_multicall(struct paravirt *pv, const uint32_t *a)
     for (uint32_t i = 0; i < a[1]; i++) {
         uint32_t at = a[0] + i * (uint32_t)sizeof call;
 
-        if (copy_in(pv, at, &call, sizeof call))
-            return -PV_EFAULT;
+        if (at > PV_HOLE - sizeof call || !memory_load(pv->m, at, &call, sizeof call, ACCESS_WRITE))
+            return -PV_EFAULT;          /* where its result cannot go, no call is made */
         if (call.number == HC_MULTICALL || call.number == HC_IRET)
             call.result = -PV_EINVAL;
         else

@@ -28,7 +28,7 @@ static const char *const gate_names[] = {
     [GATE_INTERRUPTED] = "interrupted",
 };
 static const char *const hypercall_names[] = {
-#define HYPERCALL(name, ...) #name,
+#define HYPERCALL(name, function, ...) #function,
 #include "hypercalls.def"
 #undef HYPERCALL
 };
@@ -98,17 +98,17 @@ static void emulate_leftover(struct paravirt *pv)
         event_exception(pv->m);
 }
 
-/* For --trace=exits: which hypercall, and who asked for it. */
-static void trace_gate(struct vm *vm)
+/* For --trace=exits: which hypercall or crossing, and where the guest's kernel goes on. */
+static void trace_crossing(struct vm *vm, bool is_hypercall, const char *otherwise)
 {
     struct vcpu *cpu = &vm->machine.cpu;
-    bool named = direct_world.gate == GATE_HYPERCALL && cpu->gpr[EAX] < HYPERCALLS;
+    bool named = is_hypercall && cpu->gpr[EAX] < HYPERCALLS;
     uint32_t eip = cpu->eip;
     struct translation t;
 
-    if (direct_world.gate == GATE_HYPERCALL && memory_peek(&vm->machine, cpu->gpr[ESP], ACCESS_READ, &t))
+    if (is_hypercall && memory_peek(&vm->machine, cpu->gpr[ESP], ACCESS_READ, &t))
         cpu->eip = memory_read(&vm->machine.mem, t.gpa, 4);
-    vm_trace(vm, named ? hypercall_names[cpu->gpr[EAX]] : gate_names[direct_world.gate], false);
+    vm_trace(vm, named ? hypercall_names[cpu->gpr[EAX]] : otherwise, false);
     cpu->eip = eip;
 }
 
@@ -126,15 +126,17 @@ static void run(struct vm *vm, struct paravirt *pv)
         }
         switch (gate_run(pv, vm_deadline(vm))) {
         case DIRECT_GATE:
-            trace_gate(vm);
+            trace_crossing(vm, direct_world.gate == GATE_HYPERCALL, gate_names[direct_world.gate]);
             gate_serve(pv);
             break;
         case DIRECT_SENSITIVE:
-            vm_trace(vm, "emulate", true);
-            if (is_hypercall(pv))
+            if (is_hypercall(pv)) {
+                trace_crossing(vm, true, "hypercall");
                 gate_serve_trap(pv);
-            else
-                emulate_leftover(pv);
+                break;
+            }
+            vm_trace(vm, "emulate", true);
+            emulate_leftover(pv);
             break;
         case DIRECT_EXCEPTION:
             vm_trace(vm, "exception", false);
@@ -182,6 +184,7 @@ int main(int argc, char **argv)
     if (why)
         return vm_fail(&vm, EXIT_HOST, why);
     vm.machine.counters.exit_names = exit_names;
+    vm.machine.counters.hypercall_names = hypercall_names;
     vm.machine.hooks.gate = trap_gate;
     vm.machine.hooks.kernel_stack = kernel_stack;
     if (!start_load(pv))

@@ -123,14 +123,18 @@ static void map_ram(struct paravirt *pv, uint32_t base, uint32_t directory, uint
 const char *start_space(struct paravirt *pv, uint32_t base, uint32_t loaded, uint32_t *end)
 {
     uint32_t bytes = pv->m->mem.bytes, directory = (loaded + PAGE_BYTES - 1) & PAGE_MASK;
+    static char why[160];
     uint32_t tables = (bytes + SLOT_BYTES - 1) / SLOT_BYTES;
     struct frame *frame;
 
     *end = directory + (1 + tables) * PAGE_BYTES;
     if (*end + PAGE_BYTES > bytes)
         return "no room in RAM for its first page tables; raise -m";
-    if (bytes > PV_HOLE - base)
-        return "there is no room for so much RAM between its base and the VMM's hole; lower -m";
+    if (bytes > PV_HOLE - base) {
+        snprintf(why, sizeof why, "there is no room for so much RAM between its base, 0x%08x, and the VMM's hole; -m %u is the most",
+                 base, (PV_HOLE - base) >> 20);
+        return why;
+    }
     frame = calloc(bytes / PAGE_BYTES, sizeof *frame);
     if (!frame)
         return "the host has no memory for what the VMM has to know of its pages; lower -m";

@@ -374,7 +374,7 @@ START_TEST(stacks_and_segments)
     ck_assert_uint_eq(pc.cpu.gdtr.limit, 255);
     expect(-PV_EINVAL, pv_call(HC_SET_GDT, at_free(0), 0, 0), "an empty one");
     expect(-PV_EINVAL, pv_call(HC_SET_GDT, at_free(0), 8193, 0), "one that is too long");
-    expect(-PV_EINVAL, pv_call(HC_SET_GDT, 0xfffffff0, 8, 0), "one that wraps");
+    expect(-PV_EFAULT, pv_call(HC_SET_GDT, 0xfffffff0, 8, 0), "one that wraps");
     expect(-PV_EFAULT, pv_call(HC_SET_GDT, WILD, 8, 0), "one that is not there");
     ck_assert_uint_eq(pc.cpu.gdtr.base, at_free(0x100));
     expect(0, pv_call(HC_UPDATE_DESCRIPTOR, 5, 0x0000ffff, 0x00cff200), "data of ring 3");
@@ -405,6 +405,10 @@ START_TEST(updates)
     expect(-PV_EFAULT, pv_call(HC_MMU_UPDATE, WILD, 1, 0), "a wild pointer");
     expect(-PV_EFAULT, pv_call(HC_MMU_UPDATE, at_free(0), 1, PV_BASE + directory()), "the count to a page table");
     expect(-PV_EFAULT, pv_call(HC_MMU_UPDATE, at_free(0), 1, PV_SHARED), "the count to the VMM's page");
+    u[0].entry = 2;
+    memcpy(pv_ram + PV_FREE, u, sizeof u);
+    expect(-PV_EFAULT, pv_call(HC_MMU_UPDATE, at_free(0), 1, WILD), "the count to nowhere");
+    ck_assert_uint_eq(pv_word(u[0].at), 0);             /* and nothing was done */
     expect(0, pv_call(HC_UPDATE_VA_MAPPING, at_free(0x1000), (PV_FREE + 0x1000) | RW, PV_FLUSH), "by its address");
     expect(-PV_EINVAL, pv_call(HC_UPDATE_VA_MAPPING, at_free(0x1000), 0, 2), "a flag that is none");
     expect(-PV_EINVAL, pv_call(HC_MMUEXT, 5, 0, 0), "an operation that is none");
