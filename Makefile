@@ -139,6 +139,7 @@ DIRECT_OBJ  := $(call host_obj,$(filter-out %/offsets.c,$(wildcard machine/direc
 TRAP_OBJ    := $(patsubst %.c,$(B)/obj/%.o,$(wildcard trap-emulate/*.c))
 BT_OBJ      := $(patsubst %.c,$(B)/obj/%.o,$(wildcard binary-translation/*.c))
 PV_OBJ      := $(call host_obj,$(wildcard paravirt/*.c paravirt/*.asm))
+HW_OBJ      := $(call host_obj,$(wildcard hwassist/*.c hwassist/*.asm))
 
 $(B)/obj/%.o: %.c | packages
 	@mkdir -p $(@D)
@@ -171,6 +172,32 @@ $(B)/obj/paravirt/gate-asm.o: $(B)/include/pv.inc
 $(B)/paravirt: $(PV_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+$(B)/obj/hwassist/probe-asm.o: $(B)/include/pc.inc
+
+$(B)/hwassist: $(HW_OBJ) $(MACHINE_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
+# The bare monitor: machine/ without its Linux parts, compiled once more for a processor without an operating system.
+BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot pic pit segment symbols transfer uart vcpu vm
+BARE_SRC     := $(wildcard hwassist/bare/*.c hwassist/bare/*.asm) $(BARE_MACHINE:%=machine/%.c)
+BARE_OBJ     := $(patsubst %.c,$(B)/bare/%.o,$(filter %.c,$(BARE_SRC))) $(patsubst %.asm,$(B)/bare/%-asm.o,$(filter %.asm,$(BARE_SRC)))
+BARE_CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
+                -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D__NO_CTYPE \
+                -D_GNU_SOURCE -Imachine -MMD -MP
+
+$(B)/bare/%.o: %.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(BARE_CFLAGS) -c $< -o $@
+
+$(B)/bare/%-asm.o: %.asm $(B)/include/offsets.inc $(B)/include/pc.inc | packages
+	@mkdir -p $(@D)
+	$(NASM) $(NASMFLAGS) -I$(B)/include/ -o $@ $<
+
+# Multiboot loaders want 32-bit files; what is in them is theirs to run.
+$(B)/hwassist-bare.elf: $(BARE_OBJ) hwassist/bare/bare.ld
+	$(LD) -m elf_x86_64 -T hwassist/bare/bare.ld -o $@.64 $(BARE_OBJ)
+	objcopy -O elf32-i386 $@.64 $@
+
 $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
@@ -190,7 +217,7 @@ run-paravirt: $(B)/paravirt $(B)/guests/kernel-pv.elf ## boot its port under par
 paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's table
 	@sh paravirt/port.sh
 
--include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d)
+-include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d) $(HW_OBJ:.o=.d) $(BARE_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.

@@ -25,6 +25,20 @@ static void print_exits(FILE *f, const struct counters *c)
     fprintf(f, "\"total\": %" PRIu64 "},\n", total);
 }
 
+static void print_ticks(FILE *f, const struct counters *c)
+{
+    const char *separator = "";
+
+    fputs("  \"ticks\": {", f);
+    for (int i = 0; c->exit_names[i]; i++) {
+        if (!c->ticks[i])
+            continue;
+        fprintf(f, "%s\"%s\": %" PRIu64, separator, c->exit_names[i], c->ticks[i]);
+        separator = ", ";
+    }
+    fputs("},\n", f);
+}
+
 static void print_emulated(FILE *f, const struct counters *c)
 {
     const char *separator = "";
@@ -82,6 +96,7 @@ bool counters_write(const struct counters *c, const char *vmm, const char *path)
         return false;
     fprintf(f, "{ \"vmm\": \"%s\",\n", vmm);
     print_exits(f, c);
+    print_ticks(f, c);
     print_emulated(f, c);
     print_numbered(f, "events", c->events, 256, NULL);
     print_numbered(f, "hypercalls", c->hypercalls, HYPERCALLS_MAX, c->hypercall_names);

@@ -11,6 +11,7 @@ enum { EXIT_KINDS_MAX = 32, HYPERCALLS_MAX = 32 };
 struct counters {
     const char *const *exit_names;      /* of this VMM's exit reasons; ends with NULL */
     uint64_t exits[EXIT_KINDS_MAX];
+    uint64_t ticks[EXIT_KINDS_MAX];     /* TSC ticks from such an exit to the next entry; of a VMM that reads the TSC there */
     uint64_t emulated[ISA_COUNT];
     uint64_t events[256];               /* delivered to the guest, by vector */
     uint64_t pages_shadowed, pages_flushed;

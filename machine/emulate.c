@@ -492,7 +492,7 @@ enum {
                         1 << 8 /* CX8 */ | 1 << 13 /* PGE */ | 1 << 15 /* CMOV */ | 1 << 23 /* MMX */ |
                         1 << 24 /* FXSR */ | 1 << 25 /* SSE */ | 1 << 26 /* SSE2 */,
 };
-#define CPUID_HYPERVISOR 0x80000000u    /* ECX of leaf 1 */
+#define CPUID_HYPERVISOR_BIT 0x80000000u    /* ECX of leaf 1 */
 
 void emulate_init_cpuid(struct machine *m)
 {
@@ -503,15 +503,20 @@ void emulate_init_cpuid(struct machine *m)
     }
     m->cpuid[0][0] = 1;                                 /* the highest leaf */
     m->cpuid[1][1] &= 0x0000ff00;                       /* no brand, APIC 0 */
-    m->cpuid[1][2] = CPUID_HYPERVISOR;
+    m->cpuid[1][2] = CPUID_HYPERVISOR_BIT;
     m->cpuid[1][3] &= CPUID_VISIBLE_EDX;
+}
+
+const uint32_t *emulate_cpuid(const struct machine *m, uint32_t leaf)
+{
+    static const uint32_t hypervisor[4] = { CPUID_HYPERVISOR, 0x64617551, 0x6f736976, 0x4d4d5672 };   /* "QuadvisorVMM" */
+
+    return leaf == CPUID_HYPERVISOR ? hypervisor : m->cpuid[leaf == 0 ? 0 : 1];
 }
 
 static bool do_cpuid(struct machine *m, const struct insn *insn)
 {
-    static const uint32_t hypervisor[4] = { 0x40000000, 0x64617551, 0x6f736976, 0x4d4d5672 };   /* "QuadvisorVMM" */
-    uint32_t leaf = m->cpu.gpr[EAX];
-    const uint32_t *r = leaf == 0x40000000 ? hypervisor : m->cpuid[leaf == 0 ? 0 : 1];
+    const uint32_t *r = emulate_cpuid(m, m->cpu.gpr[EAX]);
 
     (void)insn;
     m->cpu.gpr[EAX] = r[0];

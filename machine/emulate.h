@@ -17,6 +17,10 @@ bool emulate(struct machine *m, const struct insn *insn);
  * trap CPUID (the VMM's own would trap too). */
 void emulate_init_cpuid(struct machine *m);
 
+/* What CPUID shows for a leaf: EAX, EBX, ECX, EDX. */
+#define CPUID_HYPERVISOR 0x40000000u
+const uint32_t *emulate_cpuid(const struct machine *m, uint32_t leaf);
+
 /* Where a memory operand points: its offset in its segment. */
 uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const struct operand *op);
 

@@ -121,24 +121,31 @@ static bool is_fault_class(uint8_t vector)
     return vector != VEC_DB && vector != VEC_BP && vector != VEC_OF && vector != VEC_DF && vector != VEC_NMI;
 }
 
+bool event_second(struct machine *m, uint8_t first)
+{
+    struct vcpu *cpu = &m->cpu;
+
+    if (cpu->fault.vector == VEC_PF)
+        cpu->cr2 = cpu->fault.cr2;                      /* also when it ends in a double fault (6.15, #PF) */
+    if (first == VEC_DF)
+        return machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
+    if (makes_double_fault(first, cpu->fault.vector))
+        cpu->fault = (struct fault){ .vector = VEC_DF, .has_error = true };
+    return true;
+}
+
 bool event_exception(struct machine *m)
 {
     struct vcpu *cpu = &m->cpu;
     uint8_t first = VEC_NMI;                            /* none yet: like an NMI, it makes no double fault */
 
-    while (!m->stopped) {
+    while (!m->stopped && event_second(m, first)) {
         struct fault f = cpu->fault;
-
-        if (f.vector == VEC_PF)
-            cpu->cr2 = f.cr2;                           /* also when it ends in a double fault (6.15, #PF) */
-        if (first == VEC_DF)
-            return machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
-        if (makes_double_fault(first, f.vector))
-            f = (struct fault){ .vector = VEC_DF, .has_error = true };
         struct event e = {
             .vector = f.vector, .has_error = f.has_error, .error = f.error, .eip = cpu->eip,
             .eflags = cpu->eflags | (is_fault_class(f.vector) ? FLAG_RF : 0),
         };
+
         if (deliver(m, &e))
             return true;
         first = f.vector;

@@ -14,6 +14,11 @@ struct machine;
  * a double fault, or at last a triple fault: then the machine is stopped with EXIT_CRASH and false returned. */
 bool event_exception(struct machine *m);
 
+/* The exception in m->cpu.fault came while `first` was delivered (VEC_NMI: while nothing was, or an interrupt). It stays, or
+ * becomes a double fault, and CR2 is set; false after a third: the machine is stopped (Intel SDM vol. 3A table 6-5). For
+ * whoever lets a processor deliver. */
+bool event_second(struct machine *m, uint8_t first);
+
 /* INT n, INT3, INTO: `next` is the address of the instruction that follows. False: the delivery faulted
  * (the gate's DPL, say); the exception is in m->cpu.fault, EIP still at the instruction. */
 bool event_software(struct machine *m, uint8_t vector, uint32_t next);

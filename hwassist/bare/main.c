@@ -1,0 +1,327 @@
+/* VMM 4 without a host operating system. The run loop is that of the other VMMs, and so are the devices, the loader and the
+ * counters, which come from machine/; what Linux was for them is host.c and libc.c, and what KVM was for the other half is svm.c
+ * or vmx.c, behind hv.h. The kernel and its command line come as the first multiboot module.
+ *   words of the monitor's own command line:  -m=MIB  --no-npt  --no-unrestricted  --timeout=S  --trace=exits
+ * Read next: hv.h, svm.asm, svm.c. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "emulate.h"
+#include "event.h"
+#include "host.h"
+#include "hv.h"
+#include "paging.h"
+#include "status.h"
+#include "vm.h"
+
+const char *const hv_exit_names[] = {
+    [HV_IO] = "io", [HV_CPUID] = "cpuid", [HV_HLT] = "hlt", [HV_MSR] = "msr", [HV_CR] = "cr", [HV_INVLPG] = "invlpg",
+    [HV_CACHE] = "invd", [HV_RDPMC] = "rdpmc", [HV_FORBIDDEN] = "forbidden", [HV_PAGE_FAULT] = "page-fault",
+    [HV_NESTED_FAULT] = "nested-fault", [HV_WINDOW] = "interrupt-window", [HV_INTERRUPT] = "interrupt",
+    [HV_TASK_SWITCH] = "task-switch", [HV_SHUTDOWN] = "shutdown", [HV_REFUSED] = "refused", NULL,
+};
+
+enum { GUEST_ALIGNMENT = 2 << 20 };
+
+static const struct hv *hv;
+static bool no_npt, no_unrestricted;
+static struct hv_event pending;         /* waits for the next entry */
+static struct hv_event injected;        /* went in with the last one */
+
+/* ---- exits --------------------------------------------------------------------------------------- */
+
+static void inject(struct hv_event event)
+{
+    hv->inject(event);
+    pending = event;
+}
+
+/* The exception in m->cpu.fault, to be delivered by the processor. */
+static void inject_fault(struct machine *m)
+{
+    const struct fault *f = &m->cpu.fault;
+
+    if (f->vector == VEC_PF) {
+        hv->load(m);
+        m->cpu.cr2 = f->cr2;
+    }
+    inject((struct hv_event){
+        HV_EVENT_VALID | HV_EVENT_EXCEPTION | (f->has_error ? HV_EVENT_ERROR : 0) | f->vector, f->error,
+    });
+    m->counters.events[f->vector]++;
+}
+
+static void emulate_exit(struct machine *m)
+{
+    struct insn insn;
+
+    if (m->cpu.eflags & FLAG_TF)
+        hv->load(m);                                    /* DR6 may change */
+    if (!decode_at_eip(m, &insn) || !emulate(m, &insn))
+        inject_fault(m);
+}
+
+/* IN and OUT, as the processor has taken them apart; what moves a string, or is being single-stepped, is for the emulator. */
+static void port_exit(struct machine *m, const struct hv_info *info)
+{
+    struct vcpu *cpu = &m->cpu;
+
+    if (info->string || (cpu->eflags & FLAG_TF)) {
+        hv->load(m);
+        emulate_exit(m);
+        return;
+    }
+    if (info->in)
+        register_write(cpu, EAX, info->bytes, bus_in(&m->bus, info->port, info->bytes));
+    else
+        bus_out(&m->bus, info->port, info->bytes, register_read(cpu, EAX, info->bytes));
+    cpu->eip = info->next;
+    cpu->eflags &= ~(uint32_t)FLAG_RF;
+    cpu->shadow = SHADOW_NONE;
+    m->counters.emulated[info->in ? ISA_IN : ISA_OUT]++;
+}
+
+/* An exit while an event was on its way to the guest: it must set out again. A fault does so by itself, for its instruction is
+ * executed again, and so do INT n and its kin. */
+static void deliver_again(const struct hv_info *info)
+{
+    const uint32_t debug = HV_EVENT_VALID | HV_EVENT_EXCEPTION | VEC_DB;
+
+    if (info->during.info && (info->during.info == injected.info || info->during.info == debug))
+        inject(info->during);
+}
+
+/* The first of two exceptions, for the rules of double faults. */
+static uint8_t being_delivered(const struct hv_info *info)
+{
+    return (info->during.info & (HV_EVENT_VALID | HV_EVENT_TYPE)) == (HV_EVENT_VALID | HV_EVENT_EXCEPTION)
+         ? (uint8_t)info->during.info : VEC_NMI;
+}
+
+static void page_fault_exit(struct machine *m, const struct hv_info *info)
+{
+    hv->load(m);
+    if (shadow_fill(m, info->gla, info->error))
+        deliver_again(info);
+    else if (event_second(m, being_delivered(info)))
+        inject_fault(m);
+}
+
+static void nested_fault_exit(struct machine *m, const struct hv_info *info)
+{
+    if (info->gpa >> 32) {
+        machine_stop(m, EXIT_CRASH, "the guest's page tables lead beyond 4 GiB");
+        return;
+    }
+    nowhere_open();
+    hv->flush();
+    deliver_again(info);
+}
+
+static void refused(struct machine *m, const struct hv_info *info)
+{
+    char why[120];
+
+    snprintf(why, sizeof why, "%s refuses the guest's state: exit code %#" PRIx64 ", detail %#" PRIx64, hv->name, info->code,
+             info->detail);
+    machine_stop(m, EXIT_BUG, why);
+}
+
+/* ---- the loop ------------------------------------------------------------------------------------ */
+
+static void offer_interrupt(struct machine *m)
+{
+    struct vcpu *cpu = &m->cpu;
+    uint8_t vector;
+
+    if (!pending.info && cpu->shadow == SHADOW_NONE && event_waiting(m)) {
+        vector = bus_ack(&m->bus);
+        inject((struct hv_event){ HV_EVENT_VALID | HV_EVENT_EXTERNAL | vector, 0 });
+        m->counters.events[vector]++;
+        cpu->halted = false;
+    }
+    hv->window(bus_intr(&m->bus));
+}
+
+static enum hv_exit enter(struct vm *vm, struct hv_info *info)
+{
+    struct counters *counters = &vm->machine.counters;
+    uint64_t left = info->ticks[1];
+    static enum hv_exit last = HV_EXITS;
+    enum hv_exit exit;
+
+    host_arm(vm_deadline(vm));
+    injected = pending;
+    pending.info = 0;
+    exit = hv->enter(&vm->machine, info);
+    if (last != HV_EXITS)
+        counters->ticks[last] += info->ticks[0] - left;
+    counters->exits[exit]++;
+    last = exit;
+    nowhere_close(&vm->machine);
+    vm_trace(vm, hv_exit_names[exit], false);
+    return exit;
+}
+
+static void run(struct vm *vm)
+{
+    struct machine *m = &vm->machine;
+    struct hv_info info = { 0 };
+
+    while (vm_continues(vm)) {
+        offer_interrupt(m);
+        if (m->cpu.halted) {
+            vm_idle(vm);
+            continue;
+        }
+        switch (enter(vm, &info)) {
+        case HV_IO:
+            port_exit(m, &info);
+            break;
+        case HV_CR:
+        case HV_INVLPG:
+            hv->load(m);
+            emulate_exit(m);
+            break;
+        case HV_CPUID: case HV_HLT: case HV_MSR: case HV_CACHE:
+            emulate_exit(m);
+            break;
+        case HV_RDPMC:
+            vcpu_raise_error(&m->cpu, VEC_GP, 0);
+            inject_fault(m);
+            break;
+        case HV_FORBIDDEN:                              /* not of the processor that CPUID shows */
+            vcpu_raise(&m->cpu, VEC_UD);
+            inject_fault(m);
+            break;
+        case HV_PAGE_FAULT:
+            page_fault_exit(m, &info);
+            break;
+        case HV_NESTED_FAULT:
+            nested_fault_exit(m, &info);
+            break;
+        case HV_INTERRUPT:
+            deliver_again(&info);
+            host_take_interrupt();
+            vm_tick(vm);
+            break;
+        case HV_WINDOW:
+            break;
+        case HV_TASK_SWITCH:
+            machine_stop(m, EXIT_CRASH, "the guest switches tasks by hardware, which is not modelled");
+            break;
+        case HV_SHUTDOWN:
+            machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
+            break;
+        case HV_REFUSED: case HV_EXITS:
+            refused(m, &info);
+            break;
+        }
+    }
+    hv->load(m);
+}
+
+/* ---- before and after ---------------------------------------------------------------------------- */
+
+static _Noreturn void give_up(const struct vm *vm, int status, const char *why)
+{
+    host_exit(vm_fail(vm, status, why));
+}
+
+/* The argument of `word` if it is the option `name`, which ends with "="; else NULL. */
+static const char *argument(const char *word, const char *name)
+{
+    size_t n = strlen(name);
+
+    return strlen(word) >= n && !memcmp(word, name, n) ? word + n : NULL;
+}
+
+static void read_word(struct vm *vm, char *word)
+{
+    const char *value;
+    char why[120];
+
+    if (!strcmp(word, "--no-npt"))
+        no_npt = true;
+    else if (!strcmp(word, "--no-unrestricted"))
+        no_unrestricted = true;
+    else if (!strcmp(word, "--trace=exits"))
+        vm->options.trace = TRACE_EXITS;
+    else if ((value = argument(word, "-m=")))
+        vm->options.mib = (uint32_t)strtoul(value, NULL, 10);
+    else if ((value = argument(word, "--timeout=")))
+        vm->options.timeout = (unsigned)strtoul(value, NULL, 10);
+    else if (*word == '-') {
+        snprintf(why, sizeof why, "there is no option %s; there are -m=MIB --no-npt --no-unrestricted --timeout=S --trace=exits", word);
+        give_up(vm, EXIT_USAGE, why);
+    }
+}
+
+/* Cut `line` at its first blank; returns what follows, which may be empty. */
+static char *cut_word(char *line)
+{
+    while (*line && *line != ' ')
+        line++;
+    if (*line)
+        *line++ = '\0';
+    return line;
+}
+
+static void read_options(struct vm *vm)
+{
+    char *word = host_command_line, *rest;
+
+    for (; *word; word = rest) {
+        rest = cut_word(word);
+        read_word(vm, word);
+    }
+    vm->options.kernel = host_guest_line;
+    vm->options.append = cut_word(host_guest_line);
+    if (vm->options.mib < 1 || vm->options.mib > 1024)
+        give_up(vm, EXIT_USAGE, "-m= takes 1 to 1024");
+    if (!*vm->options.kernel)
+        give_up(vm, EXIT_USAGE, "no guest: its kernel must be the first multiboot module");
+}
+
+static const char *find_processor(struct machine *m)
+{
+    uint64_t root = 0;
+
+    hv = svm.present() ? &svm : vmx.present() ? &vmx : NULL;
+    if (!hv)
+        return "this processor has neither AMD-V nor VT-x";
+    shadow_init(m, hv->flush);
+    if (!nowhere_init() || (!no_npt && !(root = nested_init(m, hv->bits))))
+        return "no memory for page tables";
+    return hv->init(m, root, no_unrestricted);
+}
+
+_Noreturn void bare_main(uint32_t info)
+{
+    static struct vm vm = { .name = "hwassist-bare", .options = { .mib = 64, .counters = "the debug console" } };
+    struct machine *m = &vm.machine;
+    const char *why;
+    uint64_t sum;
+    int status;
+
+    host_init(info);
+    read_options(&vm);
+    m->counters.exit_names = hv_exit_names;
+    emulate_init_cpuid(m);
+    m->mem.bytes = vm.options.mib << 20;
+    m->mem.ram = host_memory(m->mem.bytes, GUEST_ALIGNMENT);
+    if (!m->mem.ram)
+        give_up(&vm, EXIT_USAGE, "the machine has too little memory for the guest's; give it more, or less by -m=");
+    if (!vm_load(&vm))
+        host_exit(EXIT_USAGE);
+    if ((why = find_processor(m)))
+        give_up(&vm, EXIT_HOST, why);
+    sum = host_checksum(m->mem.ram, m->mem.bytes);
+    run(&vm);
+    status = vm_finish(&vm);
+    fprintf(stderr, "checksum %016llx %016llx\n", (unsigned long long)sum,
+            (unsigned long long)host_checksum(m->mem.ram, m->mem.bytes));
+    host_exit(status);
+}

@@ -1,0 +1,120 @@
+/* See paging.h. Four levels, as in 64-bit mode; present and writable are where EPT has read and write, user is where it has
+ * execute. RAM is mapped by pages of 2 MiB; all that lies beyond shares three pages: a table of 512 times the same page, and
+ * a directory of 512 times that table. */
+#include <string.h>
+
+#include "host.h"
+#include "machine.h"
+#include "paging.h"
+
+enum { READ = 1, WRITE = 2, EXECUTE = 4, ALL = 7, LARGE = 1 << 7, ENTRIES = 512, LARGE_BYTES = 0x200000, GIBS = 4 };
+
+static struct nested_bits bits_of;
+static uint8_t *nowhere;                /* the page of ones */
+static uint64_t *nowhere_table, *last_table;
+static unsigned last_ram;               /* pages of RAM in last_table */
+static bool is_open;
+
+static uint64_t *new_table(void)
+{
+    return host_memory(PAGE_BYTES, PAGE_BYTES);
+}
+
+static void fill(uint64_t *table, unsigned first, uint64_t entry)
+{
+    for (unsigned i = first; i < ENTRIES; i++)
+        table[i] = entry;
+}
+
+static uint64_t entry_of(const void *target, unsigned bits)
+{
+    return (uintptr_t)target | bits;
+}
+
+static uint64_t table_at(const void *table)
+{
+    return entry_of(table, ALL | bits_of.table);
+}
+
+/* The directory of one GiB that has RAM in it. */
+static uint64_t *directory_of(const struct memory *mem, uint32_t gpa)
+{
+    uint64_t *directory = new_table();
+    unsigned i = 0;
+
+    if (!directory)
+        return NULL;
+    for (; i < ENTRIES && mem->bytes - gpa >= LARGE_BYTES && mem->bytes > gpa; i++, gpa += LARGE_BYTES)
+        directory[i] = entry_of(mem->ram + gpa, ALL | LARGE | bits_of.page);
+    fill(directory, i, table_at(nowhere_table));
+    if (i < ENTRIES && gpa < mem->bytes) {              /* the rest is not a whole large page */
+        last_ram = (mem->bytes - gpa) / PAGE_BYTES;
+        for (unsigned k = 0; k < last_ram; k++)
+            last_table[k] = entry_of(mem->ram + gpa + k * PAGE_BYTES, ALL | bits_of.page);
+        directory[i] = table_at(last_table);
+    }
+    return directory;
+}
+
+uint64_t nested_init(const struct machine *m, struct nested_bits bits)
+{
+    uint64_t *root = new_table(), *gibs = new_table(), *beyond = new_table();
+
+    bits_of = bits;
+    nowhere_table = new_table();
+    last_table = new_table();
+    if (!last_table)                                    /* it was the last to be asked for */
+        return 0;
+    fill(nowhere_table, 0, entry_of(nowhere, READ | EXECUTE | bits_of.page));
+    fill(last_table, 0, entry_of(nowhere, READ | EXECUTE | bits_of.page));
+    fill(beyond, 0, table_at(nowhere_table));
+    for (unsigned i = 0; i < GIBS; i++) {
+        uint64_t gpa = (uint64_t)i << 30, *directory = beyond;
+
+        if (gpa < m->mem.bytes && !(directory = directory_of(&m->mem, (uint32_t)gpa)))
+            return 0;
+        gibs[i] = table_at(directory);
+    }
+    root[0] = table_at(gibs);
+    return (uintptr_t)root;
+}
+
+/* ---- nowhere ------------------------------------------------------------------------------------- */
+
+bool nowhere_init(void)
+{
+    nowhere = host_memory(PAGE_BYTES, PAGE_BYTES);
+    if (nowhere)
+        memset(nowhere, 0xff, PAGE_BYTES);
+    return nowhere;
+}
+
+uint32_t nowhere_page(void)
+{
+    return (uint32_t)(uintptr_t)nowhere;
+}
+
+static void set_writable(bool writable)
+{
+    for (unsigned i = 0; nowhere_table && i < ENTRIES; i++) {
+        nowhere_table[i] = (nowhere_table[i] & ~(uint64_t)WRITE) | (writable ? WRITE : 0);
+        if (i >= last_ram)
+            last_table[i] = nowhere_table[i];
+    }
+}
+
+void nowhere_open(void)
+{
+    set_writable(true);
+    is_open = true;
+}
+
+void nowhere_close(struct machine *m)
+{
+    if (!is_open)
+        return;
+    set_writable(false);
+    memset(nowhere, 0xff, PAGE_BYTES);
+    is_open = false;
+    m->hooks.flush_all(m);
+}

@@ -1,0 +1,57 @@
+/* A virtual PC by /dev/kvm: Linux runs VMRUN or VMLAUNCH for us, keeps the guest's state, and comes back from KVM_RUN when
+ * it wants a device, or the time is up. Linux, Documentation/virt/kvm/api.rst. Read next: main.c, then bare/ for what
+ * KVM hides. */
+#ifndef KVM_H
+#define KVM_H
+
+#include <linux/kvm.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+struct machine;
+
+/* What brought the guest to a halt, for the counters. */
+enum kvm_count {
+    COUNT_IO, COUNT_MMIO, COUNT_HLT, COUNT_WINDOW, COUNT_TIMER, COUNT_SHUTDOWN, COUNT_OTHER,
+};
+extern const char *const kvm_exit_names[];
+
+struct kvm {
+    struct machine *m;
+    int device, vm, vcpu;
+    struct kvm_run *run;        /* shared with Linux: why the guest stopped, and what it wants */
+    size_t run_bytes;
+    bool irqchip;               /* 8259s and 8254 are Linux's, not machine/'s */
+    bool com1_line;             /* level of IRQ 4, as told to them */
+    timer_t timer;
+    uint64_t armed;             /* ns at which it fires; UINT64_MAX: never */
+};
+
+/* Open /dev/kvm and make a virtual machine with `bytes` of RAM, which becomes m->mem, and one processor. NULL, or a sentence
+ * that tells what this host lacks, valid until the next call. */
+const char *kvm_init(struct kvm *k, struct machine *m, uint32_t bytes, bool irqchip);
+
+/* Give it all back to Linux. */
+void kvm_free(struct kvm *k);
+
+/* m->cpu to the processor that Linux keeps, and back. */
+void kvm_store(struct kvm *k);
+void kvm_load(struct kvm *k);
+
+/* Run the guest until something happens: KVM_EXIT_*. KVM_EXIT_INTR: the deadline (ns of CLOCK_MONOTONIC) has come. Of
+ * m->cpu only EIP is up to date then. */
+uint32_t kvm_enter(struct kvm *k, uint64_t deadline);
+
+/* The interrupt that the 8259 of machine/ asks for, if there is one: to the guest as soon as it can take it. */
+void kvm_offer_interrupt(struct kvm *k);
+
+/* Carry out what the guest asked of a device (KVM_EXIT_IO), or of memory that is not there (KVM_EXIT_MMIO). */
+void kvm_io(struct kvm *k);
+void kvm_mmio(struct kvm *k);
+
+/* Run ten instructions in a virtual machine of their own: 32-bit paging and IRET. *behind tells what is behind /dev/kvm: "AMD-V".
+ * NULL, or the sentence that tells why this host's will not do. */
+const char *kvm_probe(const char **behind);
+
+#endif

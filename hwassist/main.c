@@ -1,0 +1,127 @@
+/* VMM 4: hardware assistance. The processor has a mode for guests, in which every sensitive instruction is either right or
+ * leaves to the VMM: what x86 lacked since 1978. So the unmodified kernel runs at its own ring 0, and this loop sees devices
+ * only; Linux's KVM has already seen to the rest. What KVM does there is in bare/, with nothing hidden. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "kvm.h"
+#include "status.h"
+#include "vm.h"
+
+/* KVM gives up. Is it the guest's fault, who executes where no memory is? */
+static void internal_error(struct kvm *k)
+{
+    struct machine *m = k->m;
+    const struct kvm_run *run = k->run;
+    struct translation t;
+    char why[160];
+
+    kvm_load(k);
+    if (memory_peek(m, m->cpu.seg[CS].base + m->cpu.eip, ACCESS_READ, &t) && t.gpa >= m->mem.bytes) {
+        machine_stop(m, EXIT_CRASH, "the guest executes beyond its RAM");
+        return;
+    }
+    snprintf(why, sizeof why, "KVM_EXIT_INTERNAL_ERROR, suberror %" PRIu32 ": KVM cannot go on with this guest",
+             run->internal.suberror);
+    machine_stop(m, EXIT_HOST, why);
+}
+
+static void cannot_go_on(struct kvm *k, const char *what, uint64_t number)
+{
+    char why[160];
+
+    snprintf(why, sizeof why, "%s, hardware reason %#" PRIx64, what, number);
+    machine_stop(k->m, EXIT_BUG, why);
+}
+
+/* Where the guest is takes a few system calls to find out, so only for a reader. */
+static void trace(struct vm *vm, struct kvm *k, const char *what)
+{
+    if (vm->options.trace == TRACE_EXITS)
+        kvm_load(k);
+    vm_trace(vm, what, false);
+}
+
+static void run(struct vm *vm, struct kvm *k)
+{
+    struct machine *m = &vm->machine;
+
+    while (vm_continues(vm)) {
+        kvm_offer_interrupt(k);
+        if (m->cpu.halted) {
+            vm_idle(vm);
+            continue;
+        }
+        switch (kvm_enter(k, vm_deadline(vm))) {
+        case KVM_EXIT_IO:
+            trace(vm, k, "io");
+            kvm_io(k);
+            break;
+        case KVM_EXIT_MMIO:
+            trace(vm, k, "mmio");
+            kvm_mmio(k);
+            break;
+        case KVM_EXIT_HLT:
+            trace(vm, k, "hlt");
+            m->cpu.eflags = k->run->if_flag ? FLAG_IF : 0;
+            m->cpu.halted = true;
+            break;
+        case KVM_EXIT_IRQ_WINDOW_OPEN:
+            trace(vm, k, "window");
+            break;
+        case KVM_EXIT_INTR:
+            trace(vm, k, "timer");
+            vm_tick(vm);
+            break;
+        case KVM_EXIT_SHUTDOWN:
+            machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault (KVM_EXIT_SHUTDOWN)");
+            break;
+        case KVM_EXIT_INTERNAL_ERROR:
+            internal_error(k);
+            break;
+        case KVM_EXIT_FAIL_ENTRY:
+            cannot_go_on(k, "KVM_EXIT_FAIL_ENTRY: the processor refuses the guest's state",
+                         k->run->fail_entry.hardware_entry_failure_reason);
+            break;
+        default:
+            cannot_go_on(k, "KVM_RUN ended in a way this VMM does not know", k->run->hw.hardware_exit_reason);
+        }
+    }
+}
+
+static const char *word_irqchip;
+static const struct cli_option own_options[] = {
+    { "irqchip", "irqchip=WHOSE", "vmm: 8259 and 8254 are this program's (default); kernel: they are KVM's", &word_irqchip },
+    { 0 },
+};
+
+int main(int argc, char **argv)
+{
+    static struct vm vm = { .name = "hwassist" };
+    static struct kvm kvm;
+    const char *behind, *why;
+    int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM on the processor's own virtualization, by /dev/kvm",
+                           own_options);
+    bool irqchip = word_irqchip && !strcmp(word_irqchip, "kernel");
+
+    if (status >= 0)
+        return status;
+    if (vm.options.trace == TRACE_INSNS || vm.options.trace == TRACE_BLOCKS)
+        return vm_fail(&vm, EXIT_USAGE, "--trace: this VMM emulates and translates nothing; ask for exits");
+    if (word_irqchip && !irqchip && strcmp(word_irqchip, "vmm"))
+        return cli_error(vm.name, "--irqchip=%s: there are only vmm and kernel", word_irqchip);
+    why = kvm_probe(&behind);
+    if (!why)
+        why = kvm_init(&kvm, &vm.machine, vm.options.mib << 20, irqchip);
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
+    fprintf(stderr, "%s: behind /dev/kvm: %s\n", vm.name, behind);
+    if (!vm_load(&vm))
+        return EXIT_USAGE;
+    kvm_store(&kvm);
+    run(&vm, &kvm);
+    if (vm.machine.stopped)
+        kvm_load(&kvm);
+    return vm_finish(&vm);
+}
