@@ -181,9 +181,11 @@ $(B)/hwassist: $(HW_OBJ) $(MACHINE_OBJ)
 BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot pic pit segment symbols transfer uart vcpu vm
 BARE_SRC     := $(wildcard hwassist/bare/*.c hwassist/bare/*.asm) $(BARE_MACHINE:%=machine/%.c)
 BARE_OBJ     := $(patsubst %.c,$(B)/bare/%.o,$(filter %.c,$(BARE_SRC))) $(patsubst %.asm,$(B)/bare/%-asm.o,$(filter %.asm,$(BARE_SRC)))
-BARE_CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -ffreestanding -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
+BARE_CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
                 -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D__NO_CTYPE \
-                -D_GNU_SOURCE -Imachine -MMD -MP
+                -D_GNU_SOURCE -Imachine -MMD -MP -flto
+
+$(B)/bare/hwassist/bare/libc.o: BARE_CFLAGS += -fno-lto
 
 $(B)/bare/%.o: %.c | packages
 	@mkdir -p $(@D)
@@ -195,7 +197,7 @@ $(B)/bare/%-asm.o: %.asm $(B)/include/offsets.inc $(B)/include/pc.inc | packages
 
 # Multiboot loaders want 32-bit files; what is in them is theirs to run.
 $(B)/hwassist-bare.elf: $(BARE_OBJ) hwassist/bare/bare.ld
-	$(LD) -m elf_x86_64 -T hwassist/bare/bare.ld -o $@.64 $(BARE_OBJ)
+	$(CC) $(BARE_CFLAGS) -nostdlib -static -Wl,--build-id=none -T hwassist/bare/bare.ld -o $@.64 $(BARE_OBJ)
 	objcopy -O elf32-i386 $@.64 $@
 
 $(B)/doctor: $(B)/obj/machine/doctor.o $(MACHINE_OBJ) $(DIRECT_OBJ)

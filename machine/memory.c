@@ -38,10 +38,20 @@ void memory_write(struct memory *mem, uint32_t gpa, unsigned bytes, uint32_t val
     tell_if_sealed(mem, gpa, bytes);
 }
 
+/* An entry of a page table; RAM ends between two of them. */
+static uint32_t entry_read(const struct memory *mem, uint32_t gpa)
+{
+    uint32_t entry = ~0u;
+
+    if (gpa < mem->bytes)
+        memcpy(&entry, mem->ram + gpa, 4);
+    return entry;
+}
+
 /* One walk for both uses. `*error` gets the page-fault error code when it returns false; entries are
  * updated only if `mark`. */
-static bool walk(const struct machine *m, uint32_t gla, unsigned access, bool mark, struct translation *out,
-                 uint32_t *error)
+static inline __attribute__((always_inline))
+bool walk(const struct machine *m, uint32_t gla, unsigned access, bool mark, struct translation *out, uint32_t *error)
 {
     const struct vcpu *cpu = &m->cpu;
     struct memory mem = m->mem;
@@ -54,12 +64,12 @@ static bool walk(const struct machine *m, uint32_t gla, unsigned access, bool ma
     }
     *error = access & (PF_WRITE | PF_USER);
     pde_gpa = (cpu->cr3 & PAGE_MASK) + (gla >> 22) * 4;
-    pde = memory_read(&mem, pde_gpa, 4);
+    pde = entry_read(&mem, pde_gpa);
     if (!(pde & PTE_P))
         return false;
     large = (pde & PTE_PS) && (cpu->cr4 & CR4_PSE);
     pte_gpa = large ? pde_gpa : (pde & PAGE_MASK) + (gla >> 12 & 0x3ff) * 4;
-    pte = large ? pde : memory_read(&mem, pte_gpa, 4);
+    pte = large ? pde : entry_read(&mem, pte_gpa);
     if (!(pte & PTE_P))
         return false;
     *error |= PF_PROTECTION;
@@ -79,7 +89,7 @@ static bool walk(const struct machine *m, uint32_t gla, unsigned access, bool ma
         if (!large && !(pde & PTE_A))
             memory_write(&mem, pde_gpa, 4, pde | PTE_A);
         pte |= PTE_A | (access & ACCESS_WRITE ? PTE_D : 0);
-        if (pte != memory_read(&mem, pte_gpa, 4))
+        if (pte != entry_read(&mem, pte_gpa))
             memory_write(&mem, pte_gpa, 4, pte);
     }
     out->gpa = large ? (pte & 0xffc00000) | (gla & 0x3fffff) : (pte & PAGE_MASK) | (gla & ~PAGE_MASK);

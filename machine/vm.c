@@ -14,7 +14,7 @@ bool vm_load(struct vm *vm)
 {
     struct machine *m = &vm->machine;
     const struct boot_files files = { vm->options.kernel, vm->options.append, vm->options.initrd };
-    struct boot_entry entry;
+    struct boot_entry entry = { 0 };
     char why[256];
 
     bus_init(&m->bus, console_host(&vm->console));

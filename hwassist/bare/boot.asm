@@ -14,8 +14,8 @@ EFER_LME        equ 1 << 8
 PAGE_TABLE      equ 3               ; present, writable
 PAGE_LARGE      equ 0x83
 CODE64          equ 8
-IRQ_VECTOR      equ 32
-VECTORS         equ 48
+IRQ_VECTOR      equ 0x30
+VECTORS         equ 64
 
 extern bare_main, trap
 global start, host_idt_load, host_let_in, host_wait

@@ -14,7 +14,7 @@
 enum {
     PORT_DEBUG_CONSOLE = 0xe9, PORT_COM2 = 0x2f8, PORT_BOCHS_SHUTDOWN = 0x8900,
     PIT_MODE0 = 0x30, PIT_MODE2_COUNTER2 = 0xb4, PIT_LATCH_COUNTER2 = 0x80, PORT_PIT_COUNTER2 = 0x42, PORT_PIT_GATE2 = 0x61,
-    IRQ_VECTOR = 32, LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 50,
+    IRQ_VECTOR = 0x30, LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 50,
 };
 
 /* In boot.asm: let an interrupt in that waits; sleep until one comes; GDT, TR and IDT. */
@@ -32,7 +32,7 @@ struct module {
     uint32_t start, end, string, reserved;
 };
 
-enum { MODULES_MAX = 2, LINE_MAX_BYTES = 1024 };
+enum { LOW_BEGIN = 0x1000, LOW_END = 0x9f000, MODULES_MAX = 2, LINE_MAX_BYTES = 1024 };
 
 extern const uint8_t monitor_begin[], monitor_constant_end[], monitor_end[];
 
@@ -103,8 +103,9 @@ static uint64_t sum(uint64_t so_far, const void *from, const void *to)
 
 uint64_t host_checksum(const uint8_t *guest, size_t bytes)
 {
-    uint64_t total = sum(0xcbf29ce484222325, monitor_begin, monitor_constant_end);
+    uint64_t total = sum(0xcbf29ce484222325, at(LOW_BEGIN), at(LOW_END));
 
+    total = sum(total, monitor_begin, monitor_constant_end);
     total = sum(total, (void *)heap_begin, guest);
     return sum(total, guest + bytes, (void *)memory_end);
 }

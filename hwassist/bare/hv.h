@@ -28,16 +28,14 @@ struct hv_event {
 };
 
 struct hv_info {                /* of the last exit */
-    struct hv_event during;     /* was being delivered, and has not been */
     uint16_t port;              /* HV_IO */
     uint8_t bytes;
     bool in, string;
-    uint32_t next;              /* HV_IO: EIP behind the instruction */
+    uint32_t next;              /* EIP behind the instruction; but for HV_IO it may be 0, where the processor does not tell */
     uint32_t gla, error;        /* HV_PAGE_FAULT: CR2 and error code */
     uint64_t gpa;               /* HV_NESTED_FAULT */
-    bool write;
     uint64_t ticks[2];          /* the TSC at the entry, and at the exit */
-    uint64_t code, detail;      /* in the processor's own terms, for a dump */
+    uint64_t code, detail;      /* HV_REFUSED: in the processor's own terms */
 };
 
 struct hv {
@@ -49,10 +47,12 @@ struct hv {
     const char *(*init)(struct machine *m, uint64_t nested_root, bool no_unrestricted);
     enum hv_exit (*enter)(struct machine *m, struct hv_info *info);
     void (*inject)(struct hv_event event);              /* at the next entry */
-    void (*window)(bool open);                          /* come out as soon as the guest can take an interrupt */
+    struct hv_event (*during)(void);                    /* what was being delivered at the last exit, and has not been */
+    void (*window)(bool open);                          /* open, or no longer: come out as soon as the guest can take an interrupt */
     void (*load)(struct machine *m);
     void (*flush)(void);                                /* forget translations: nested or shadow tables have changed */
 };
 extern const struct hv svm, vmx;
+
 
 #endif

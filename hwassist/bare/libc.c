@@ -23,10 +23,14 @@ int *__errno_location(void)
 
 /* ---- memory, strings ----------------------------------------------------------------------------- */
 
+/* Eight bytes at a time: an emulated processor counts every iteration. */
 void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 {
     void *start = to;
+    size_t words = bytes / 8;
 
+    bytes %= 8;
+    __asm__ volatile("rep movsq" : "+D"(to), "+S"(from), "+c"(words) : : "memory");
     __asm__ volatile("rep movsb" : "+D"(to), "+S"(from), "+c"(bytes) : : "memory");
     return start;
 }
@@ -34,7 +38,10 @@ void *memcpy(void *restrict to, const void *restrict from, size_t bytes)
 void *memset(void *to, int value, size_t bytes)
 {
     void *start = to;
+    size_t words = bytes / 8;
 
+    bytes %= 8;
+    __asm__ volatile("rep stosq" : "+D"(to), "+c"(words) : "a"((uint8_t)value * UINT64_C(0x0101010101010101)) : "memory");
     __asm__ volatile("rep stosb" : "+D"(to), "+c"(bytes) : "a"(value) : "memory");
     return start;
 }

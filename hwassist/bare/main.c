@@ -28,6 +28,7 @@ enum { GUEST_ALIGNMENT = 2 << 20 };
 static const struct hv *hv;
 static bool no_npt, no_unrestricted;
 static struct hv_event pending;         /* waits for the next entry */
+static bool window_open;
 static struct hv_event injected;        /* went in with the last one */
 
 /* ---- exits --------------------------------------------------------------------------------------- */
@@ -63,6 +64,36 @@ static void emulate_exit(struct machine *m)
         inject_fault(m);
 }
 
+/* An instruction has been carried out without the emulator. */
+static void finish(struct machine *m, uint32_t next, enum isa isa)
+{
+    m->cpu.eip = next;
+    m->cpu.eflags &= ~(uint32_t)FLAG_RF;
+    m->cpu.shadow = SHADOW_NONE;
+    m->counters.emulated[isa]++;
+}
+
+/* CPUID, where the processor tells its length, or where it has no prefix and so two bytes. False: it is for the emulator. */
+static bool cpuid_exit(struct machine *m, const struct hv_info *info)
+{
+    struct vcpu *cpu = &m->cpu;
+    uint32_t next = info->next;
+    struct translation t;
+    const uint32_t *leaf;
+
+    if (!next && memory_peek(m, cpu->seg[CS].base + cpu->eip, ACCESS_READ, &t) && memory_read(&m->mem, t.gpa, 1) == 0x0f)
+        next = cpu->eip + 2;
+    if (!next || (cpu->eflags & FLAG_TF))
+        return false;
+    leaf = emulate_cpuid(m, cpu->gpr[EAX]);
+    cpu->gpr[EAX] = leaf[0];
+    cpu->gpr[EBX] = leaf[1];
+    cpu->gpr[ECX] = leaf[2];
+    cpu->gpr[EDX] = leaf[3];
+    finish(m, next, ISA_CPUID);
+    return true;
+}
+
 /* IN and OUT, as the processor has taken them apart; what moves a string, or is being single-stepped, is for the emulator. */
 static void port_exit(struct machine *m, const struct hv_info *info)
 {
@@ -77,35 +108,34 @@ static void port_exit(struct machine *m, const struct hv_info *info)
         register_write(cpu, EAX, info->bytes, bus_in(&m->bus, info->port, info->bytes));
     else
         bus_out(&m->bus, info->port, info->bytes, register_read(cpu, EAX, info->bytes));
-    cpu->eip = info->next;
-    cpu->eflags &= ~(uint32_t)FLAG_RF;
-    cpu->shadow = SHADOW_NONE;
-    m->counters.emulated[info->in ? ISA_IN : ISA_OUT]++;
+    finish(m, info->next, info->in ? ISA_IN : ISA_OUT);
 }
 
 /* An exit while an event was on its way to the guest: it must set out again. A fault does so by itself, for its instruction is
  * executed again, and so do INT n and its kin. */
-static void deliver_again(const struct hv_info *info)
+static void deliver_again(void)
 {
     const uint32_t debug = HV_EVENT_VALID | HV_EVENT_EXCEPTION | VEC_DB;
+    struct hv_event event = hv->during();
 
-    if (info->during.info && (info->during.info == injected.info || info->during.info == debug))
-        inject(info->during);
+    if (event.info && (event.info == injected.info || event.info == debug))
+        inject(event);
 }
 
 /* The first of two exceptions, for the rules of double faults. */
-static uint8_t being_delivered(const struct hv_info *info)
+static uint8_t being_delivered(void)
 {
-    return (info->during.info & (HV_EVENT_VALID | HV_EVENT_TYPE)) == (HV_EVENT_VALID | HV_EVENT_EXCEPTION)
-         ? (uint8_t)info->during.info : VEC_NMI;
+    uint32_t info = hv->during().info;
+
+    return (info & HV_EVENT_TYPE) == HV_EVENT_EXCEPTION && info ? (uint8_t)info : VEC_NMI;
 }
 
 static void page_fault_exit(struct machine *m, const struct hv_info *info)
 {
     hv->load(m);
     if (shadow_fill(m, info->gla, info->error))
-        deliver_again(info);
-    else if (event_second(m, being_delivered(info)))
+        deliver_again();
+    else if (event_second(m, being_delivered()))
         inject_fault(m);
 }
 
@@ -115,9 +145,9 @@ static void nested_fault_exit(struct machine *m, const struct hv_info *info)
         machine_stop(m, EXIT_CRASH, "the guest's page tables lead beyond 4 GiB");
         return;
     }
-    nowhere_open();
+    nowhere_open((uint32_t)info->gpa);
     hv->flush();
-    deliver_again(info);
+    deliver_again();
 }
 
 static void refused(struct machine *m, const struct hv_info *info)
@@ -133,16 +163,16 @@ static void refused(struct machine *m, const struct hv_info *info)
 
 static void offer_interrupt(struct machine *m)
 {
-    struct vcpu *cpu = &m->cpu;
     uint8_t vector;
 
-    if (!pending.info && cpu->shadow == SHADOW_NONE && event_waiting(m)) {
+    if (!pending.info && m->cpu.shadow == SHADOW_NONE && event_waiting(m)) {
         vector = bus_ack(&m->bus);
         inject((struct hv_event){ HV_EVENT_VALID | HV_EVENT_EXTERNAL | vector, 0 });
         m->counters.events[vector]++;
-        cpu->halted = false;
+        m->cpu.halted = false;
     }
-    hv->window(bus_intr(&m->bus));
+    if (bus_intr(&m->bus) != window_open)
+        hv->window(window_open = !window_open);
 }
 
 static enum hv_exit enter(struct vm *vm, struct hv_info *info)
@@ -152,12 +182,10 @@ static enum hv_exit enter(struct vm *vm, struct hv_info *info)
     static enum hv_exit last = HV_EXITS;
     enum hv_exit exit;
 
-    host_arm(vm_deadline(vm));
     injected = pending;
     pending.info = 0;
     exit = hv->enter(&vm->machine, info);
-    if (last != HV_EXITS)
-        counters->ticks[last] += info->ticks[0] - left;
+    counters->ticks[last] += info->ticks[0] - left;     /* those of HV_EXITS, before the first, are nobody's */
     counters->exits[exit]++;
     last = exit;
     nowhere_close(&vm->machine);
@@ -169,16 +197,23 @@ static void run(struct vm *vm)
 {
     struct machine *m = &vm->machine;
     struct hv_info info = { 0 };
+    enum hv_exit exit;
 
+    host_arm(vm_deadline(vm));                          /* again whenever a device may have changed it */
     while (vm_continues(vm)) {
         offer_interrupt(m);
         if (m->cpu.halted) {
             vm_idle(vm);
+            host_arm(vm_deadline(vm));
             continue;
         }
-        switch (enter(vm, &info)) {
+        do
+            exit = enter(vm, &info);
+        while (exit == HV_CPUID && cpuid_exit(m, &info));       /* which changes nothing outside: straight back */
+        switch (exit) {
         case HV_IO:
             port_exit(m, &info);
+            host_arm(vm_deadline(vm));
             break;
         case HV_CR:
         case HV_INVLPG:
@@ -203,9 +238,10 @@ static void run(struct vm *vm)
             nested_fault_exit(m, &info);
             break;
         case HV_INTERRUPT:
-            deliver_again(&info);
+            deliver_again();
             host_take_interrupt();
             vm_tick(vm);
+            host_arm(vm_deadline(vm));
             break;
         case HV_WINDOW:
             break;

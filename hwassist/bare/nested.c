@@ -14,6 +14,7 @@ static uint8_t *nowhere;                /* the page of ones */
 static uint64_t *nowhere_table, *last_table;
 static unsigned last_ram;               /* pages of RAM in last_table */
 static bool is_open;
+static uint32_t opened;            /* for writes to this address */
 
 static uint64_t *new_table(void)
 {
@@ -94,26 +95,30 @@ uint32_t nowhere_page(void)
     return (uint32_t)(uintptr_t)nowhere;
 }
 
-static void set_writable(bool writable)
+/* The table is everywhere: an address stands for all that differ from it by a multiple of 2 MiB. */
+static void set_writable(uint32_t gpa, bool writable)
 {
-    for (unsigned i = 0; nowhere_table && i < ENTRIES; i++) {
-        nowhere_table[i] = (nowhere_table[i] & ~(uint64_t)WRITE) | (writable ? WRITE : 0);
-        if (i >= last_ram)
-            last_table[i] = nowhere_table[i];
-    }
+    unsigned i = gpa / PAGE_BYTES % ENTRIES;
+
+    if (!nowhere_table)
+        return;
+    nowhere_table[i] = (nowhere_table[i] & ~(uint64_t)WRITE) | (writable ? WRITE : 0);
+    if (i >= last_ram)
+        last_table[i] = nowhere_table[i];
 }
 
-void nowhere_open(void)
+void nowhere_open(uint32_t gpa)
 {
-    set_writable(true);
+    set_writable(gpa, true);
     is_open = true;
+    opened = gpa;
 }
 
 void nowhere_close(struct machine *m)
 {
     if (!is_open)
         return;
-    set_writable(false);
+    set_writable(opened, false);
     memset(nowhere, 0xff, PAGE_BYTES);
     is_open = false;
     m->hooks.flush_all(m);

@@ -24,8 +24,8 @@ uint64_t nested_init(const struct machine *m, struct nested_bits bits);
 bool nowhere_init(void);
 uint32_t nowhere_page(void);
 
-/* Let writes to it happen; and no longer. m->hooks.flush_all is told of the second, if the first was. */
-void nowhere_open(void);
+/* Let a write to it by this address happen; and no more. m->hooks.flush_all is told of the second, if the first was. */
+void nowhere_open(uint32_t gpa);
 void nowhere_close(struct machine *m);
 
 /* ---- shadow.c: guest-linear to host-physical, filled by page faults -------------------------------- */

@@ -80,7 +80,7 @@ bool shadow_fill(struct machine *m, uint32_t gla, uint32_t error)
         *spte = (uint32_t)(uintptr_t)(m->mem.ram + (t.gpa & PAGE_MASK)) | bits;
     } else {
         if (access & ACCESS_WRITE)
-            nowhere_open();
+            nowhere_open(t.gpa);
         else
             bits &= ~(uint32_t)PTE_W;
         *spte = nowhere_page() | bits;

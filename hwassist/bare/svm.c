@@ -11,11 +11,11 @@
 
 enum {
     MSR_EFER = 0xc0000080, MSR_VM_CR = 0xc0010114, MSR_VM_HSAVE_PA = 0xc0010117,
-    CPUID_SVM = 1 << 2, CPUID_NESTED = 1 << 0, EFER_SVME = 1 << 12, VM_CR_SVMDIS = 1 << 4,
+    CPUID_SVM = 1 << 2, TCGT = 0x54474354, CPUID_NESTED = 1 << 0, EFER_SVME = 1 << 12, VM_CR_SVMDIS = 1 << 4,
     IOPM_BYTES = 3 * 4096, MSRPM_BYTES = 2 * 4096,
     V_IRQ = 1 << 8, V_IGNORE_TPR = 1 << 20, V_INTR_MASKING = 1 << 24,
     TLB_FLUSH_ALL = 1, GUEST_ASID = 1,
-    IO_IN = 1 << 0, IO_STRING = 1 << 2, IO_BYTES_SHIFT = 4, NPF_WRITE = 1 << 1,
+    TSS_IS_BUSY = SYS_TSS_BUSY & ~SYS_TSS, IO_IN = 1 << 0, IO_STRING = 1 << 2, IO_BYTES_SHIFT = 4,
 };
 
 void svm_run(struct vcpu *cpu, uint64_t vmcb, uint64_t ticks[2]);
@@ -23,6 +23,7 @@ void svm_run(struct vcpu *cpu, uint64_t vmcb, uint64_t ticks[2]);
 static struct vmcb the_vmcb, *const vmcb = &the_vmcb;
 static _Alignas(4096) uint8_t host_state[4096];         /* VMRUN keeps ours here */
 static bool nested, loaded;
+static bool in_qemu;                    /* 7.2 of which keeps the type of TR that LTR found, not the busy one, and takes no other */
 
 /* ---- once ---------------------------------------------------------------------------------------- */
 
@@ -43,6 +44,14 @@ static const char *find_features(void)
     return nested && !(d & CPUID_NESTED) ? "this processor has no nested paging; use --no-npt" : NULL;
 }
 
+static bool is_qemu(void)
+{
+    unsigned a, b, c, d;
+
+    __cpuid(0x40000000, a, b, c, d);
+    return b == TCGT;
+}
+
 static void intercept(unsigned code)
 {
     vmcb->intercepts[(code - SVM_INTR) / 32] |= 1u << (code & 31);
@@ -52,7 +61,7 @@ static void intercept(unsigned code)
 static void set_intercepts(void)
 {
     static const uint8_t always[] = {
-        SVM_INTR, SVM_NMI, SVM_INIT, SVM_CPUID, SVM_HLT, SVM_INVD, SVM_IOIO, SVM_MSR, SVM_SHUTDOWN, SVM_TASK_SWITCH,
+        SVM_INTR, SVM_NMI, SVM_INIT, SVM_VINTR, SVM_CPUID, SVM_HLT, SVM_INVD, SVM_IOIO, SVM_MSR, SVM_SHUTDOWN, SVM_TASK_SWITCH,
         SVM_RDPMC, SVM_RSM, SVM_VMRUN, SVM_VMMCALL, SVM_VMLOAD, SVM_VMSAVE, SVM_STGI, SVM_CLGI, SVM_SKINIT, SVM_INVLPGA,
         SVM_RDTSCP, SVM_MONITOR, SVM_MWAIT, SVM_MWAIT_ARMED, SVM_XSETBV, SVM_WBINVD,
     };
@@ -83,6 +92,7 @@ static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestr
     msrpm = host_memory(MSRPM_BYTES, 4096);
     if (!msrpm)
         return "no memory for the permission maps";
+    in_qemu = is_qemu();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_state);
     memset(iopm, 0xff, IOPM_BYTES);                     /* every port and every MSR */
@@ -122,6 +132,8 @@ static void store(const struct vcpu *cpu)
     for (int i = 0; i < SEGREGS; i++)
         store_segment(segment_of(i), &cpu->seg[i]);
     store_segment(&vmcb->tr, &cpu->tr);
+    if (in_qemu)
+        vmcb->tr.attr &= (uint16_t)~TSS_IS_BUSY;
     store_segment(&vmcb->ldtr, &cpu->ldtr);
     vmcb->gdtr = (struct vmcb_segment){ .base = cpu->gdtr.base, .limit = cpu->gdtr.limit };
     vmcb->idtr = (struct vmcb_segment){ .base = cpu->idtr.base, .limit = cpu->idtr.limit };
@@ -144,6 +156,8 @@ static void load(struct machine *m)
     for (int i = 0; i < SEGREGS; i++)
         cpu->seg[i] = load_segment(segment_of(i));
     cpu->tr = load_segment(&vmcb->tr);
+    if (in_qemu)
+        cpu->tr.attr |= TSS_IS_BUSY;
     cpu->ldtr = load_segment(&vmcb->ldtr);
     cpu->gdtr = (struct table_register){ (uint32_t)vmcb->gdtr.base, (uint16_t)vmcb->gdtr.limit };
     cpu->idtr = (struct table_register){ (uint32_t)vmcb->idtr.base, (uint16_t)vmcb->idtr.limit };
@@ -210,23 +224,36 @@ static void tell(enum hv_exit exit, struct hv_info *info)
 {
     uint64_t one = vmcb->exit_info1, two = vmcb->exit_info2;
 
-    info->code = vmcb->exit_code;
-    info->detail = one;
-    info->during.info = vmcb->exit_int_info & HV_EVENT_VALID ? (uint32_t)vmcb->exit_int_info : 0;
-    info->during.error = (uint32_t)(vmcb->exit_int_info >> 32);
-    if (exit == HV_IO) {
+    info->next = (uint32_t)vmcb->next_rip;              /* 0 on processors that do not save it */
+    switch (exit) {
+    case HV_IO:
         info->port = (uint16_t)(one >> 16);
         info->bytes = one >> IO_BYTES_SHIFT & 7;
         info->in = one & IO_IN;
         info->string = one & IO_STRING;
         info->next = (uint32_t)two;
-    } else if (exit == HV_PAGE_FAULT) {
+        break;
+    case HV_PAGE_FAULT:
         info->error = (uint32_t)one;
         info->gla = (uint32_t)two;
-    } else if (exit == HV_NESTED_FAULT) {
+        break;
+    case HV_NESTED_FAULT:
         info->gpa = two;
-        info->write = one & NPF_WRITE;
+        break;
+    case HV_REFUSED:
+        info->code = vmcb->exit_code;
+        info->detail = one;
+        break;
+    default:
+        break;
     }
+}
+
+static struct hv_event during(void)
+{
+    uint64_t event = vmcb->exit_int_info;
+
+    return event & HV_EVENT_VALID ? (struct hv_event){ (uint32_t)event, (uint32_t)(event >> 32) } : (struct hv_event){ 0, 0 };
 }
 
 static enum hv_exit enter(struct machine *m, struct hv_info *info)
@@ -252,15 +279,10 @@ static void inject(struct hv_event event)
     vmcb->event_error = event.error;
 }
 
-/* A virtual interrupt that is never delivered: its intercept comes first. */
+/* A virtual interrupt that is never taken: its intercept comes first. */
 static void window(bool open)
 {
-    if (open) {
-        vmcb->v_intr |= V_IRQ | V_IGNORE_TPR;
-        intercept(SVM_VINTR);
-    } else {
-        vmcb->v_intr &= ~(uint64_t)V_IRQ;
-    }
+    vmcb->v_intr = V_INTR_MASKING | (open ? V_IRQ | V_IGNORE_TPR : 0);
 }
 
 static void flush(void)
@@ -270,5 +292,5 @@ static void flush(void)
 
 const struct hv svm = {
     .name = "AMD-V", .present = present, .bits = { .table = PTE_A, .page = PTE_A | PTE_D }, /* set already: the tables stay as they are */
-    .init = init, .enter = enter, .inject = inject, .window = window, .load = load, .flush = flush,
+    .init = init, .enter = enter, .inject = inject, .during = during, .window = window, .load = load, .flush = flush,
 };

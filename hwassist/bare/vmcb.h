@@ -29,7 +29,9 @@ struct vmcb {
     uint8_t reserved_098[0x0a8 - 0x098];
     uint32_t event, event_error;
     uint64_t nested_cr3;
-    uint8_t reserved_0b8[0x400 - 0x0b8];
+    uint64_t lbr, clean;
+    uint64_t next_rip;
+    uint8_t reserved_0d0[0x400 - 0x0d0];
 
     /* state save area */
     struct vmcb_segment es, cs, ss, ds, fs, gs, gdtr, ldtr, idtr, tr;
@@ -52,7 +54,7 @@ struct vmcb {
 
 _Static_assert(offsetof(struct vmcb, iopm) == 0x040 && offsetof(struct vmcb, asid) == 0x058 &&
                offsetof(struct vmcb, exit_code) == 0x070 && offsetof(struct vmcb, event) == 0x0a8 &&
-               offsetof(struct vmcb, es) == 0x400 && offsetof(struct vmcb, tr) == 0x490 &&
+               offsetof(struct vmcb, next_rip) == 0x0c8 && offsetof(struct vmcb, es) == 0x400 && offsetof(struct vmcb, tr) == 0x490 &&
                offsetof(struct vmcb, efer) == 0x4d0 && offsetof(struct vmcb, cr4) == 0x548 &&
                offsetof(struct vmcb, rip) == 0x578 && offsetof(struct vmcb, rsp) == 0x5d8 &&
                offsetof(struct vmcb, rax) == 0x5f8 && offsetof(struct vmcb, cr2) == 0x640 &&

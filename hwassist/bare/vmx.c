@@ -18,7 +18,7 @@ enum {
     CPUID_VMX = 1 << 5, CR4_VMXE = 1 << 13,
     GUEST_VPID = 1, EPT_WALK_4 = 3 << 3, EPT_WRITE_BACK = 6,
     HOST_CS = 8, HOST_DS = 16, HOST_TR = 24,
-    IO_BYTES = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, EPT_WRITE = 1 << 1, EVENT_VECTOR = 0xff,
+    IO_BYTES = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, EVENT_VECTOR = 0xff,
 };
 
 bool vmx_run(struct vcpu *cpu, bool launched, uint64_t ticks[2]);
@@ -326,25 +326,36 @@ static void tell(enum hv_exit exit, struct hv_info *info)
 {
     uint64_t detail = vmread(VMCS_QUALIFICATION);
 
-    info->detail = detail;
-    info->during = (struct hv_event){ (uint32_t)vmread(VMCS_DURING_EVENT), 0 };
-    if (info->during.info & HV_EVENT_VALID)
-        info->during.error = (uint32_t)vmread(VMCS_DURING_ERROR);
-    else
-        info->during.info = 0;
-    if (exit == HV_IO) {
+    info->next = exit_eip + (uint32_t)vmread(VMCS_INSTRUCTION_BYTES);
+    switch (exit) {
+    case HV_IO:
         info->port = (uint16_t)(detail >> 16);
         info->bytes = (detail & IO_BYTES) + 1;
         info->in = detail & IO_IN;
         info->string = detail & IO_STRING;
-        info->next = exit_eip + (uint32_t)vmread(VMCS_INSTRUCTION_BYTES);
-    } else if (exit == HV_PAGE_FAULT) {
+        break;
+    case HV_PAGE_FAULT:
         info->error = (uint32_t)vmread(VMCS_EXIT_ERROR);
         info->gla = (uint32_t)detail;
-    } else if (exit == HV_NESTED_FAULT) {
+        break;
+    case HV_NESTED_FAULT:
         info->gpa = vmread(VMCS_GUEST_PHYSICAL);
-        info->write = detail & EPT_WRITE;
+        break;
+    case HV_REFUSED:
+        info->code = vmread(VMCS_EXIT_REASON);
+        info->detail = detail;
+        break;
+    default:
+        break;
     }
+}
+
+static struct hv_event during(void)
+{
+    uint64_t event = vmread(VMCS_DURING_EVENT);
+
+    return event & HV_EVENT_VALID ? (struct hv_event){ (uint32_t)event, (uint32_t)vmread(VMCS_DURING_ERROR) }
+                                  : (struct hv_event){ 0, 0 };
 }
 
 static enum hv_exit enter(struct machine *m, struct hv_info *info)
@@ -361,8 +372,7 @@ static enum hv_exit enter(struct machine *m, struct hv_info *info)
     launched = true;
     loaded = false;
     load_some(&m->cpu);
-    info->code = vmread(VMCS_EXIT_REASON);
-    exit = exit_of((uint32_t)info->code);
+    exit = exit_of((uint32_t)vmread(VMCS_EXIT_REASON));
     tell(exit, info);
     return exit;
 }
@@ -375,11 +385,7 @@ static void inject(struct hv_event event)
 
 static void window(bool open)
 {
-    static bool is_open;
-
-    if (open == is_open)
-        return;
-    is_open = open;
+    (void)open;
     cpu_controls ^= CPU_WINDOW;
     vmwrite(VMCS_CONTROLS, vmread(VMCS_CONTROLS) ^ CPU_WINDOW);
 }
@@ -396,6 +402,6 @@ static void flush(void)
 }
 
 const struct hv vmx = {
-    .name = "VT-x", .present = present, .bits = { .page = EPT_WRITE_BACK << 3 }, .init = init, .enter = enter, .inject = inject,
+    .name = "VT-x", .present = present, .bits = { .page = EPT_WRITE_BACK << 3 }, .init = init, .enter = enter, .inject = inject, .during = during,
     .window = window, .load = load, .flush = flush,
 };
