@@ -37,7 +37,11 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-doctor: $(B)/doctor ## what of this host the kit can use, and what to do about the rest
+.PHONY: packages-bochs
+packages-bochs:
+	@sh .ci/install bochs
+
+doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest
 	@$(B)/doctor
 
 
@@ -215,6 +219,21 @@ run-binary-translation: $(B)/binary-translation $(B)/guests/kernel.elf ## boot i
 run-paravirt: $(B)/paravirt $(B)/guests/kernel-pv.elf ## boot its port under paravirtualization (APPEND="run=demo ptes=each" OPTIONS="--gate=trap")
 	@$(B)/paravirt $(OPTIONS) -kernel $(B)/guests/kernel-pv.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
+# What this machine can: KVM, or the bare monitor in QEMU.
+.PHONY: run-hwassist run-hwassist-svm run-hwassist-vmx
+run-hwassist: $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## boot it by the processor's virtualization (APPEND="run=demo" OPTIONS="--irqchip=kernel")
+	@$(B)/hwassist $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; status=$$?; \
+	if [ $$status -eq 6 ]; then \
+	    echo "So here runs the bare monitor, on QEMU's AMD-V:" >&2; \
+	    hwassist/run-bare qemu-svm $(filter-out --irqchip%,$(OPTIONS)) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; status=$$?; \
+	fi; [ $$((status % 2)) -eq 1 ] || exit $$status
+
+run-hwassist-svm: $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## the bare monitor, on QEMU's AMD-V (OPTIONS="--no-npt")
+	@hwassist/run-bare qemu-svm $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
+run-hwassist-vmx: packages-bochs $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## the bare monitor, on Bochs's VT-x (OPTIONS="--no-npt")
+	@hwassist/run-bare bochs-vmx $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
 .PHONY: paravirt-port
 paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's table
 	@sh paravirt/port.sh
@@ -255,6 +274,13 @@ bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B
 	@$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 
+$(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
+	$(CC) -pie -o $@ $<
+
+.PHONY: kvm-exit
+kvm-exit: $(B)/kvm-exit $(B)/hwassist $(B)/guests/kernel.elf ## what build/hwassist adds to a bare KVM_RUN loop, in a nested Linux
+	@sh benchmarks/kvm-exit.sh
+
 compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
 	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
 	$(B)/quadbench --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
@@ -271,7 +297,9 @@ PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
 FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
-UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART) $(PV_PART)
+SANITIZE   := -fsanitize=address,undefined
+BARE_PART  := $(B)/obj/bare-part/decode.o
+UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(BARE_PART) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART) $(PV_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
 UNIT_LIBS   = $$(pkg-config --libs check jansson) -lpthread -lm $(LDLIBS)
 BAD_GUESTS := $(patsubst tests/bad/%.asm,$(B)/tests/bad/%,$(wildcard tests/bad/*.asm))
@@ -285,7 +313,12 @@ $(B)/obj/tests/unit/main.o $(B)/asan/tests/unit/main.o: $(B)/tests/suites.h
 
 $(B)/asan/%.o: %.c | packages
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
+	$(CC) $(CFLAGS) $(SANITIZE) -fno-omit-frame-pointer -c $< -o $@
+
+# The bare monitor's decoder beside Zydis's, by another name.
+$(B)/obj/bare-part/decode.o $(B)/asan/bare-part/decode.o: hwassist/bare/decode.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) -Ddecode=bare_decode -Ddecode_text=bare_decode_text $(if $(findstring asan,$@),$(SANITIZE)) -c $< -o $@
 
 $(B)/obj/faked/%.o: machine/direct/%.c | packages
 	@mkdir -p $(@D)
@@ -293,7 +326,7 @@ $(B)/obj/faked/%.o: machine/direct/%.c | packages
 
 $(B)/asan/faked/%.o: machine/direct/%.c | packages
 	@mkdir -p $(@D)
-	$(CC) $(CFLAGS) $(FAKE) -fsanitize=address,undefined -fno-omit-frame-pointer -c $< -o $@
+	$(CC) $(CFLAGS) $(FAKE) $(SANITIZE) -fno-omit-frame-pointer -c $< -o $@
 
 $(B)/tests/unit: $(UNIT_OBJ)
 	@mkdir -p $(@D)
@@ -301,7 +334,7 @@ $(B)/tests/unit: $(UNIT_OBJ)
 
 $(B)/tests/unit-asan: $(ASAN_OBJ)
 	@mkdir -p $(@D)
-	$(CC) -pie -fsanitize=address,undefined -o $@ $^ $(UNIT_LIBS)
+	$(CC) -pie $(SANITIZE) -o $@ $^ $(UNIT_LIBS)
 
 DIRECT_TEST := $(call host_obj,$(wildcard tests/direct/*.c tests/direct/*.asm))
 
@@ -345,9 +378,14 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/paravirt $(B)/guests/kernel-pv.elf
+check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
+
+# What needs Bochs: VT-x, and a second opinion on AMD-V.
+.PHONY: check-bochs
+check-bochs: packages-bochs $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
+	@BOCHS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
 
 .PHONY: sizes
 sizes: ## lines of code, folder by folder

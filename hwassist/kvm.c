@@ -75,17 +75,20 @@ static const char *make_ram(struct kvm *k, uint32_t bytes)
 /* What the guest sees of the processor: what it sees under the other VMMs. */
 static bool set_cpuid(struct kvm *k)
 {
-    struct { struct kvm_cpuid2 head; struct kvm_cpuid_entry2 entry[3]; } cpuid = { .head = { .nent = 3 } };
-    static const uint32_t leaf[3] = { 0, 1, CPUID_HYPERVISOR };
+    static const uint32_t leaf[] = { 0, 1, CPUID_HYPERVISOR };
+    enum { LEAVES = sizeof leaf / sizeof leaf[0] };
+    uint64_t room[(sizeof(struct kvm_cpuid2) + LEAVES * sizeof(struct kvm_cpuid_entry2)) / 8 + 1] = { 0 };
+    struct kvm_cpuid2 *cpuid = (struct kvm_cpuid2 *)room;
 
-    for (int i = 0; i < 3; i++) {
+    cpuid->nent = LEAVES;
+    for (int i = 0; i < LEAVES; i++) {
         const uint32_t *r = emulate_cpuid(k->m, leaf[i]);
 
-        cpuid.entry[i] = (struct kvm_cpuid_entry2){
+        cpuid->entries[i] = (struct kvm_cpuid_entry2){
             .function = leaf[i], .eax = r[0], .ebx = r[1], .ecx = r[2], .edx = r[3],
         };
     }
-    return ioctl(k->vcpu, KVM_SET_CPUID2, &cpuid) == 0;
+    return ioctl(k->vcpu, KVM_SET_CPUID2, cpuid) == 0;
 }
 
 static const char *make_vcpu(struct kvm *k)

@@ -1,15 +1,21 @@
 # Bad input: none of it may crash a VMM, each has its exit status and a message that says what and where.
 # Sourced by tests/run, which has the helpers; $VMM is the VMM under test. Guests: tests/bad/.
 
-# bad STATUS TEXT ARGUMENTS...: the VMM must end with STATUS and say TEXT (an extended regular expression; may be empty).
+# bad STATUS TEXT ARGUMENTS...: the VMM must end with STATUS ("4|124": either) and say TEXT (an extended regular expression; may be empty).
 bad() {
     want=$1 text=$2
     shift 2
     got=0
     timeout -k 1 20 "$VMM" $OPTIONS "$@" >stdout 2>stderr </dev/null || got=$?
     [ "$got" -ne 6 ] || cannot "$(head -n 1 stderr)"
-    [ "$got" -eq "$want" ] || fail "exit status $got, not $want, from: $VMM $*"
+    echo "$got" | grep -Eqx "$want" || fail "exit status $got, not $want, from: $VMM $*"
     [ -z "$text" ] || grep -Eq -e "$text" stderr || fail "no /$text/ in what it says: $VMM $* (in $PWD/stderr)"
+}
+
+# A processor with virtualization runs what others must refuse: there, memory that is not there answers like a bus.
+by_hardware() {
+    case $VMM in */run-bare | */hwassist) return 0 ;; esac
+    return 1
 }
 
 guest() {
@@ -105,15 +111,16 @@ test_bt_bad_options() {
 test_bad_jump_to_nowhere() {
     bad 4 'eip 0008:8badf00d' -kernel "$(guest nowhere)"
     bad 4 'ebx 600dbeef' -kernel "$(guest nowhere)"
-    bad 4 '0x8badf' -kernel "$(guest nowhere)"
+    by_hardware || bad 4 '0x8badf' -kernel "$(guest nowhere)"
 }
 
 test_bad_triple_fault() {
     bad 4 'triple fault' -kernel "$(guest triple-fault)"
     bad 4 'provoke\+0x0' -kernel "$(guest triple-fault)"
     bad 4 'ecx 12345678' -kernel "$(guest triple-fault)"
-    bad 4 'at eip: cc .*int3' -kernel "$(guest triple-fault)"
-    bad 4 'at eip: 0f 0b .*ud2' -kernel "$(guest undefined)"
+    by_hardware && int3='' ud2='' || int3='.*int3' ud2='.*ud2'      # run-bare has no disassembler
+    bad 4 "at eip: cc $int3" -kernel "$(guest triple-fault)"
+    bad 4 "at eip: 0f 0b $ud2" -kernel "$(guest undefined)"
     bad 4 'undefined_here\+0x0' -kernel "$(guest undefined)"
 }
 
@@ -127,12 +134,24 @@ test_bad_int80_is_the_guests_own() {
 }
 
 test_bad_beyond_ram() {
+    if by_hardware; then
+        bad 1 '' -m 2 -kernel "$(guest beyond-ram)"
+        return
+    fi
     bad 4 '0x00200000.*beyond its 2 MiB' -m 2 -kernel "$(guest beyond-ram)"
     bad 4 'over_the_end\+0x0' -m 2 -kernel "$(guest beyond-ram)"
     bad 4 '0x0020000.*beyond its 2 MiB' -m 2 -kernel "$(guest edge-of-ram)"
 }
 
+# Page tables of ones lead to ones, which are no instruction, or to addresses beyond 4 GiB: by hardware, such a guest
+# may also go on for ever.
 test_bad_tables() {
+    if by_hardware; then
+        for name in wild-cr3 wild-gdt wild-stack; do
+            bad '4|124' '' -kernel "$(guest $name)" --timeout 1
+        done
+        return
+    fi
     bad 4 'turn_on' -kernel "$(guest wild-cr3)"
     bad 4 'load_it' -kernel "$(guest wild-gdt)"
     bad 4 '0x6ffff' -kernel "$(guest wild-stack)"
@@ -141,7 +160,9 @@ test_bad_tables() {
 # What a review found wrong once: see the guests, and why a processor does otherwise. On QEMU too, which leaves
 # out limits of code segments (jmplimit, branchub).
 test_bad_guests_that_once_went_wrong() {
-    for name in global invlpg4m usertop topbyte expand16 rf midpop jmplimit branchub; do
+    on_real_limits="jmplimit branchub"
+    [ "$FAILS" != "$EXPECTED/qemu.txt" ] || on_real_limits=''
+    for name in global invlpg4m usertop topbyte expand16 rf midpop $on_real_limits; do
         bad 11 '' -kernel "$(guest $name)" --timeout 10
     done
     case $VMM in
@@ -167,7 +188,7 @@ test_raw_serial_input_that_never_comes() {
 test_raw_slow_reader_gets_all() {
     {
         got=0
-        timeout -k 1 20 "$VMM" $OPTIONS -kernel "$(guest print)" --timeout 10 2>stderr </dev/null || got=$?
+        timeout -k 1 60 "$VMM" $OPTIONS -kernel "$(guest print)" --timeout 50 2>stderr </dev/null || got=$?
         echo "$got" >status
     } | (sleep 1; wc -c) >count
     [ "$(cat status)" -ne 6 ] || skip "$(head -n 1 stderr)"

@@ -355,9 +355,10 @@ _Noreturn void bare_main(uint32_t info)
     if ((why = find_processor(m)))
         give_up(&vm, EXIT_HOST, why);
     sum = host_checksum(m->mem.ram, m->mem.bytes);
+    fprintf(stderr, "%s: on %s, %s paging\n", vm.name, hv->name, no_npt ? "shadow" : "nested");
     run(&vm);
     status = vm_finish(&vm);
-    fprintf(stderr, "checksum %016llx %016llx\n", (unsigned long long)sum,
-            (unsigned long long)host_checksum(m->mem.ram, m->mem.bytes));
+    fprintf(stderr, "%s: memory that is not the guest's: checksum %016" PRIx64 " at the start, %016" PRIx64 " at the end\n",
+            vm.name, sum, host_checksum(m->mem.ram, m->mem.bytes));
     host_exit(status);
 }
