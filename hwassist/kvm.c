@@ -311,10 +311,12 @@ static void drive_com1(struct kvm *k, bool level)
 }
 
 /* The line may have risen and fallen since the last look: machine/'s 8259 remembers the edge. */
-static void pass_com1_on(struct kvm *k)
+void kvm_com1_line(struct kvm *k)
 {
     struct pic_chip *chip = &k->m->bus.pic.chip[0];
 
+    if (!k->irqchip)
+        return;
     if (chip->irr & 1 << IRQ_COM1) {
         drive_com1(k, false);
         drive_com1(k, true);
@@ -340,8 +342,7 @@ void kvm_io(struct kvm *k)
             memcpy(data, &value, run->io.size);
         }
     }
-    if (k->irqchip)
-        pass_com1_on(k);
+    kvm_com1_line(k);
 }
 
 /* No device is there: all ones, or nothing. */

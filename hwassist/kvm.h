@@ -50,6 +50,9 @@ void kvm_offer_interrupt(struct kvm *k);
 void kvm_io(struct kvm *k);
 void kvm_mmio(struct kvm *k);
 
+/* With irqchip: let Linux's 8259 see the serial port's line, which a device or the host may have moved. */
+void kvm_com1_line(struct kvm *k);
+
 /* Run ten instructions in a virtual machine of their own: 32-bit paging and IRET. *behind tells what is behind /dev/kvm: "AMD-V".
  * NULL, or the sentence that tells why this host's will not do. */
 const char *kvm_probe(const char **behind);

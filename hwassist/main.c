@@ -73,6 +73,7 @@ static void run(struct vm *vm, struct kvm *k)
         case KVM_EXIT_INTR:
             trace(vm, k, "timer");
             vm_tick(vm);
+            kvm_com1_line(k);
             break;
         case KVM_EXIT_SHUTDOWN:
             machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault (KVM_EXIT_SHUTDOWN)");

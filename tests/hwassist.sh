@@ -280,6 +280,17 @@ test_svm_shadow_keeps_its_guest_in() { engine svm-shadow; contained; }
 test_bochs_vmx_keeps_its_guest_in() { engine vmx; contained; }
 test_bochs_svm_keeps_its_guest_in() { engine svm-bochs; contained; }
 
+# What a review found wrong once: see the guests.
+went_wrong_once() {
+    for name in cross hltstep rfgp dr7 bp; do
+        bad 11 '' -kernel "$(guest $name)" --timeout 10
+    done
+    bad 3 '' -kernel "$(guest mods)" -initrd "$ROOT/README.md"
+}
+test_svm_guests_that_went_wrong_once() { engine svm; went_wrong_once; }
+test_svm_shadow_guests_that_went_wrong_once() { engine svm-shadow; went_wrong_once; }
+test_bochs_vmx_guests_that_went_wrong_once() { engine vmx; went_wrong_once; }
+
 # Without AMD-V and VT-x it says so.
 test_svm_needs_a_processor()
 {

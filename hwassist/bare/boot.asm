@@ -126,8 +126,8 @@ stubs:
         out     PORT_PIC1_COMMAND, al
         pop     rax
         iretq
-%elif vector > IRQ_VECTOR
-        iretq                                   ; a spurious one
+%elif vector > IRQ_VECTOR || vector == 2
+        iretq                                   ; a spurious one, or an NMI, which is nobody's here
 %else
 %if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17)
         push    0                               ; in place of an error code

@@ -9,8 +9,9 @@
 /* COM1, the 8259s, the 8254 and the clock; what the multiboot information at `info` tells is copied. */
 void host_init(uint32_t info);
 
-/* The monitor's command line; that of the first module, which is the guest's kernel: "kernel.elf run=demo". */
-extern char host_command_line[], host_guest_line[];
+/* The monitor's command line; that of the first module, which is the guest's kernel ("kernel.elf run=demo"); that of the second,
+ * which is the guest's module, empty if there is none. */
+extern char host_command_line[], host_guest_line[], host_module_line[];
 
 /* `bytes` of zeroed memory at a multiple of `alignment`, never given back; NULL if there is no more. */
 void *host_memory(size_t bytes, size_t alignment);

@@ -29,6 +29,7 @@ static const struct hv *hv;
 static bool no_npt, no_unrestricted;
 static struct hv_event pending;         /* waits for the next entry */
 static bool window_open;
+static uint32_t opened_at;              /* EIP of the last access that faulted */
 static struct hv_event injected;        /* went in with the last one */
 
 /* ---- exits --------------------------------------------------------------------------------------- */
@@ -48,6 +49,9 @@ static void inject_fault(struct machine *m)
         hv->load(m);
         m->cpu.cr2 = f->cr2;
     }
+    if (f->vector != VEC_DB && f->vector != VEC_DF)
+        m->cpu.eflags |= FLAG_RF;                       /* a fault's flags have it (Intel SDM vol. 3B 17.3.1.1) */
+    m->cpu.halted = false;                              /* a HLT that is single-stepped */
     inject((struct hv_event){
         HV_EVENT_VALID | HV_EVENT_EXCEPTION | (f->has_error ? HV_EVENT_ERROR : 0) | f->vector, f->error,
     });
@@ -133,6 +137,7 @@ static uint8_t being_delivered(void)
 static void page_fault_exit(struct machine *m, const struct hv_info *info)
 {
     hv->load(m);
+    opened_at = m->cpu.eip;
     if (shadow_fill(m, info->gla, info->error))
         deliver_again();
     else if (event_second(m, being_delivered()))
@@ -145,6 +150,7 @@ static void nested_fault_exit(struct machine *m, const struct hv_info *info)
         machine_stop(m, EXIT_CRASH, "the guest's page tables lead beyond 4 GiB");
         return;
     }
+    opened_at = m->cpu.eip;
     nowhere_open((uint32_t)info->gpa);
     hv->flush();
     deliver_again();
@@ -188,7 +194,8 @@ static enum hv_exit enter(struct vm *vm, struct hv_info *info)
     counters->ticks[last] += info->ticks[0] - left;     /* those of HV_EXITS, before the first, are nobody's */
     counters->exits[exit]++;
     last = exit;
-    nowhere_close(&vm->machine);
+    if ((exit != HV_NESTED_FAULT && exit != HV_PAGE_FAULT) || vm->machine.cpu.eip != opened_at)
+        nowhere_close(&vm->machine);                    /* an access across two pages needs both open */
     vm_trace(vm, hv_exit_names[exit], false);
     return exit;
 }
@@ -315,6 +322,8 @@ static void read_options(struct vm *vm)
     }
     vm->options.kernel = host_guest_line;
     vm->options.append = cut_word(host_guest_line);
+    cut_word(host_module_line);
+    vm->options.initrd = *host_module_line ? host_module_line : NULL;
     if (vm->options.mib < 1 || vm->options.mib > 1024)
         give_up(vm, EXIT_USAGE, "-m= takes 1 to 1024");
     if (!*vm->options.kernel)

@@ -13,7 +13,7 @@ static struct nested_bits bits_of;
 static uint8_t *nowhere;                /* the page of ones */
 static uint64_t *nowhere_table, *last_table;
 static unsigned last_ram;               /* pages of RAM in last_table */
-static bool is_open;
+static bool is_open, second;            /* open at all; at more than one place */
 static uint32_t opened;            /* for writes to this address */
 
 static uint64_t *new_table(void)
@@ -96,12 +96,8 @@ uint32_t nowhere_page(void)
 }
 
 /* The table is everywhere: an address stands for all that differ from it by a multiple of 2 MiB. */
-static void set_writable(uint32_t gpa, bool writable)
+static void set_writable(unsigned i, bool writable)
 {
-    unsigned i = gpa / PAGE_BYTES % ENTRIES;
-
-    if (!nowhere_table)
-        return;
     nowhere_table[i] = (nowhere_table[i] & ~(uint64_t)WRITE) | (writable ? WRITE : 0);
     if (i >= last_ram)
         last_table[i] = nowhere_table[i];
@@ -109,7 +105,9 @@ static void set_writable(uint32_t gpa, bool writable)
 
 void nowhere_open(uint32_t gpa)
 {
-    set_writable(gpa, true);
+    if (nowhere_table)
+        set_writable(gpa / PAGE_BYTES % ENTRIES, true);
+    second |= is_open;
     is_open = true;
     opened = gpa;
 }
@@ -118,8 +116,11 @@ void nowhere_close(struct machine *m)
 {
     if (!is_open)
         return;
-    set_writable(opened, false);
+    if (nowhere_table && !second)
+        set_writable(opened / PAGE_BYTES % ENTRIES, false);
+    for (unsigned i = 0; nowhere_table && second && i < ENTRIES; i++)
+        set_writable(i, false);
     memset(nowhere, 0xff, PAGE_BYTES);
-    is_open = false;
+    is_open = second = false;
     m->hooks.flush_all(m);
 }

@@ -90,7 +90,7 @@ static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestr
         return why;
     iopm = host_memory(IOPM_BYTES, 4096);
     msrpm = host_memory(MSRPM_BYTES, 4096);
-    if (!msrpm)
+    if (!iopm || !msrpm)
         return "no memory for the permission maps";
     in_qemu = is_qemu();
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);

@@ -108,8 +108,8 @@ static const char *set_controls(void)
 {
     uint32_t pins, exits, entries;
 
-    if (!adjust(PINS, PIN_EXTERNAL_INTERRUPT | PIN_NMI, &pins) || !adjust(EXITS, EXIT_HOST_64, &exits) ||
-        !adjust(ENTRIES, 0, &entries) ||
+    if (!adjust(PINS, PIN_EXTERNAL_INTERRUPT | PIN_NMI, &pins) || !adjust(EXITS, EXIT_HOST_64 | EXIT_SAVE_DEBUG, &exits) ||
+        !adjust(ENTRIES, ENTRY_LOAD_DEBUG, &entries) ||
         !adjust(CONTROLS, CPU_HLT | CPU_MWAIT | CPU_RDPMC | CPU_IO | CPU_MONITOR, &cpu_controls))
         return "this processor lacks a VM-execution control";
     vmwrite(VMCS_PIN_CONTROLS, pins);
@@ -151,6 +151,20 @@ static void set_host_state(void)
     vmwrite(VMCS_HOST_RIP, (uintptr_t)vmx_exit);
 }
 
+/* VMCLEAR leaves fields undefined (25.11.3): these have no other place. */
+static void clear_fields(void)
+{
+    static const uint16_t zero[] = {
+        VMCS_PFEC_MASK, VMCS_PFEC_MATCH, VMCS_CR3_TARGETS, VMCS_EXIT_MSR_STORES, VMCS_EXIT_MSR_LOADS, VMCS_ENTRY_MSR_LOADS,
+        VMCS_GUEST_DEBUGCTL, VMCS_GUEST_ACTIVITY, VMCS_GUEST_PENDING_DEBUG, VMCS_GUEST_SYSENTER_CS, VMCS_GUEST_SYSENTER_ESP,
+        VMCS_GUEST_SYSENTER_EIP, VMCS_HOST_SYSENTER_CS, VMCS_HOST_SYSENTER_ESP, VMCS_HOST_SYSENTER_EIP, VMCS_HOST_FS_BASE,
+        VMCS_HOST_GS_BASE, VMCS_HOST_TR_BASE, VMCS_ENTRY_EVENT,
+    };
+
+    for (unsigned i = 0; i < sizeof zero / sizeof zero[0]; i++)
+        vmwrite(zero[i], 0);
+}
+
 static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestricted)
 {
     const char *why;
@@ -161,6 +175,7 @@ static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestr
         return why;
     set_host_state();
     vmwrite(VMCS_LINK_POINTER, UINT64_MAX);
+    clear_fields();
     loaded = true;
     return NULL;
 }
@@ -350,9 +365,12 @@ static void tell(enum hv_exit exit, struct hv_info *info)
     }
 }
 
+/* Bit 12 and more are undefined (25.9.3). */
+#define EVENT_DEFINED (HV_EVENT_VALID | HV_EVENT_ERROR | HV_EVENT_TYPE | EVENT_VECTOR)
+
 static struct hv_event during(void)
 {
-    uint64_t event = vmread(VMCS_DURING_EVENT);
+    uint64_t event = vmread(VMCS_DURING_EVENT) & EVENT_DEFINED;
 
     return event & HV_EVENT_VALID ? (struct hv_event){ (uint32_t)event, (uint32_t)vmread(VMCS_DURING_ERROR) }
                                   : (struct hv_event){ 0, 0 };
