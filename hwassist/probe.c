@@ -6,6 +6,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "console.h"
 #include "kvm.h"
 #include "machine.h"
 #include "pc.h"
@@ -15,7 +16,7 @@ extern const uint32_t kvm_probe_bytes;
 
 enum {
     PROBE_AT = 0x1000, PROBE_DIRECTORY = 0x2000, PROBE_TABLE = 0x3000, PROBE_GDT = 0x4000, PROBE_STACK = 0x6000,
-    PROBE_RAM = 0x10000, PROBE_SAYS = 42, PROBE_EXITS_MAX = 100,
+    PROBE_RAM = 0x10000, PROBE_SAYS = 42, PROBE_SECONDS = 2,
 };
 
 static bool is_hypervisor_present(void)
@@ -65,6 +66,7 @@ static const char *name_of(uint32_t reason)
     case KVM_EXIT_FAIL_ENTRY: return "KVM_EXIT_FAIL_ENTRY";
     case KVM_EXIT_HLT: return "KVM_EXIT_HLT";
     case KVM_EXIT_MMIO: return "KVM_EXIT_MMIO";
+    case KVM_EXIT_INTR: return "no end within two seconds";
     default: return "another exit";
     }
 }
@@ -82,7 +84,7 @@ const char *kvm_probe(const char **behind)
     *behind = behind_kvm();
     set_up(&m);
     kvm_store(&k);
-    reason = kvm_enter(&k, UINT64_MAX);
+    reason = kvm_enter(&k, console_now() + PROBE_SECONDS * UINT64_C(1000000000));
     if (reason != KVM_EXIT_IO || k.run->io.port != PORT_DEBUG_EXIT || ((uint8_t *)k.run)[k.run->io.data_offset] != PROBE_SAYS) {
         snprintf(why, sizeof why, "/dev/kvm opens, but what stands behind it, %s, cannot run a 32-bit guest with paging: %s at "
                  "eip %#x; `make run-hwassist-svm` runs the bare monitor in QEMU instead", *behind, name_of(reason), m.cpu.eip);

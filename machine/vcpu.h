@@ -63,7 +63,11 @@ enum {
     CR4_TSD = 1 << 2, CR4_DE = 1 << 3, CR4_PSE = 1 << 4, CR4_PGE = 1 << 7, CR4_OSFXSR = 1 << 9,
     CR4_OSXMMEXCPT = 1 << 10,
 };
-enum { DR6_BS = 1 << 14 };      /* a single step ended */
+enum {
+    DR6_BS = 1 << 14,           /* a single step ended */
+    DR6_KNOWN = 0x600f,         /* B0 to B3, BD, BS: why there was a #DB */
+    DR7_ENABLES = 0xff, DR7_GD = 1 << 13,
+};
 #define CR0_PG 0x80000000u
 #define CR0_NW 0x20000000u
 #define CR0_CD 0x40000000u
@@ -106,7 +110,7 @@ void vcpu_reset(struct vcpu *cpu, uint32_t eip, uint32_t ebx);
 
 static inline unsigned vcpu_cpl(const struct vcpu *cpu)
 {
-    return cpu->seg[CS].selector & 3;
+    return cpu->eflags & FLAG_VM ? 3 : cpu->seg[CS].selector & 3;       /* in virtual-8086 mode selectors are addresses */
 }
 
 static inline unsigned vcpu_iopl(const struct vcpu *cpu)

@@ -87,7 +87,7 @@ host_idt_load:
         mov     ecx, VECTORS
         mov     rdi, idt
         mov     rax, stubs
-.gate:  mov     [rdi], ax               
+.gate:  mov     [rdi], ax
         mov     word [rdi + 2], CODE64
         mov     word [rdi + 4], 0x8e00
         mov     rdx, rax
@@ -126,8 +126,9 @@ stubs:
         out     PORT_PIC1_COMMAND, al
         pop     rax
         iretq
-%elif vector > IRQ_VECTOR || vector == 2
-        iretq                                   ; a spurious one, or an NMI, which is nobody's here
+%elif vector > IRQ_VECTOR || vector == 2 || vector == 1
+        iretq                                   ; a spurious one, or an NMI, which is nobody's here; or a step of the guest's
+                                                ; that Bochs 2.7 takes in the monitor, if the stepped instruction left the guest
 %else
 %if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17)
         push    0                               ; in place of an error code

@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "console.h"
@@ -14,7 +15,7 @@
 enum {
     PORT_DEBUG_CONSOLE = 0xe9, PORT_COM2 = 0x2f8, PORT_BOCHS_SHUTDOWN = 0x8900,
     PIT_MODE0 = 0x30, PIT_MODE2_COUNTER2 = 0xb4, PIT_LATCH_COUNTER2 = 0x80, PORT_PIT_COUNTER2 = 0x42, PORT_PIT_GATE2 = 0x61,
-    IRQ_VECTOR = 0x30, LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 50,
+    IRQ_VECTOR = 0x30, LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 250,
 };
 
 /* In boot.asm: let an interrupt in that waits; sleep until one comes; GDT, TR and IDT. */
@@ -32,16 +33,25 @@ struct module {
     uint32_t start, end, string, reserved;
 };
 
-enum { LOW_BEGIN = 0x1000, LOW_END = 0x9f000, MODULES_MAX = 2, LINE_MAX_BYTES = 1024 };
+enum {
+    LOW_BEGIN = 0x1000, LOW_END = 0x9f000, MODULES_MAX = 2, LINE_MAX_BYTES = 1024,
+    INFO_MEMORY = 1 << 0, INFO_LINE = 1 << 2, INFO_MODULES = 1 << 3,
+};
 
 extern const uint8_t monitor_begin[], monitor_constant_end[], monitor_end[];
 
 static struct module modules[MODULES_MAX];
 static unsigned module_count;
-static uintptr_t heap, heap_begin, memory_end;
+static uintptr_t heap, memory_end;
 
 char host_command_line[LINE_MAX_BYTES], host_guest_line[LINE_MAX_BYTES], host_module_line[LINE_MAX_BYTES];
 static char *const lines[] = { host_guest_line, host_module_line };
+
+static _Noreturn void refuse(const char *why)
+{
+    fprintf(stderr, "hwassist-bare: %s\n", why);
+    host_exit(EXIT_USAGE);
+}
 
 static void *at(uint32_t physical)
 {
@@ -52,14 +62,21 @@ static void take_line(char *line, uint32_t from)
 {
     size_t bytes = strlen(at(from)) + 1;
 
-    memcpy(line, at(from), bytes < LINE_MAX_BYTES ? bytes : LINE_MAX_BYTES - 1);
+    if (bytes > LINE_MAX_BYTES)
+        refuse("a command line is longer than 1,023 characters; shorten it");
+    memcpy(line, at(from), bytes);
 }
 
 static void find_memory(const struct info *info)
 {
     heap = (uintptr_t)monitor_end;
+    if (!(info->flags & INFO_MEMORY))
+        refuse("the boot loader does not tell how much memory there is; use one of multiboot's");
     memory_end = 0x100000 + (uintptr_t)info->mem_upper * 1024;
-    take_line(host_command_line, info->cmdline);
+    if (info->flags & INFO_LINE)
+        take_line(host_command_line, info->cmdline);
+    if (!(info->flags & INFO_MODULES))
+        return;
     module_count = info->mods_count < MODULES_MAX ? info->mods_count : MODULES_MAX;
     memcpy(modules, at(info->mods_addr), module_count * sizeof modules[0]);
     for (unsigned i = 0; i < module_count; i++) {
@@ -67,7 +84,6 @@ static void find_memory(const struct info *info)
         if (modules[i].end > heap)
             heap = modules[i].end;
     }
-    heap_begin = heap;
 }
 
 void *host_memory(size_t bytes, size_t alignment)
@@ -106,7 +122,7 @@ uint64_t host_checksum(const uint8_t *guest, size_t bytes)
     uint64_t total = sum(0xcbf29ce484222325, at(LOW_BEGIN), at(LOW_END));
 
     total = sum(total, monitor_begin, monitor_constant_end);
-    total = sum(total, (void *)heap_begin, guest);
+    total = sum(total, monitor_end, guest);             /* modules, page tables */
     return sum(total, guest + bytes, (void *)memory_end);
 }
 
@@ -134,22 +150,41 @@ static uint16_t pit_counter2(void)
     return (uint16_t)(low | port_in(PORT_PIT_COUNTER2) << 8);
 }
 
-/* How many ticks make 20 ms of the 8254's time? */
+/* ns_per_tick by a few ms of the 8254's time. */
+static uint64_t measure_tick(void)
+{
+    uint16_t first = pit_counter2(), passed;
+    uint64_t begin = rdtsc();
+
+    do
+        passed = (uint16_t)(first - pit_counter2());
+    while (passed < CALIBRATION_PIT);
+    return (passed * UINT64_C(1000000000) / PIT_HZ << 32) / (rdtsc() - begin);
+}
+
+static int by_value(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* The median of five: an emulator that its host stops in the middle spoils one of them. */
 static void calibrate(void)
 {
-    uint16_t first, passed;
+    uint64_t measured[5];
 
     port_out(PORT_PIT_GATE2, 1);
     port_out(PORT_PIT_CONTROL, PIT_MODE2_COUNTER2);
     port_out(PORT_PIT_COUNTER2, 0);
     port_out(PORT_PIT_COUNTER2, 0);
-    while ((first = pit_counter2()) == 0)
-        ;
     tsc_zero = rdtsc();
-    do
-        passed = (uint16_t)(first - pit_counter2());
-    while (passed < CALIBRATION_PIT);
-    ns_per_tick = (passed * UINT64_C(1000000000) / PIT_HZ << 32) / (rdtsc() - tsc_zero);
+    while (pit_counter2() == 0)
+        ;
+    for (int i = 0; i < 5; i++)
+        measured[i] = measure_tick();
+    qsort(measured, 5, sizeof measured[0], by_value);
+    ns_per_tick = measured[2];
 }
 
 /* Counter 0 counts down once. It knows 54 ms at most: a later deadline is armed again at an early interrupt. */
@@ -274,18 +309,26 @@ void host_exit(int status)
         host_wait();
 }
 
+void host_bug(const char *what)
+{
+    fprintf(stderr, "hwassist-bare: a bug in the monitor: %s\n", what);
+    host_exit(EXIT_BUG);
+}
+
 _Noreturn void trap(uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2)
 {
-    fprintf(stderr, "hwassist-bare: a bug in the monitor: exception %u, error code %#x, rip %#llx, cr2 %#llx\n",
-            (unsigned)vector, (unsigned)error, (unsigned long long)rip, (unsigned long long)cr2);
-    host_exit(EXIT_BUG);
+    char what[120];
+
+    snprintf(what, sizeof what, "exception %u, error code %#x, rip %#llx, cr2 %#llx", (unsigned)vector, (unsigned)error,
+             (unsigned long long)rip, (unsigned long long)cr2);
+    host_bug(what);
 }
 
 void host_init(uint32_t info)
 {
-    find_memory(at(info));
     init_serial(PORT_COM1);
     init_serial(PORT_COM2);
+    find_memory(at(info));
     init_interrupts();
     calibrate();
     host_arm(UINT64_MAX);

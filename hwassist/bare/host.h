@@ -26,6 +26,9 @@ void host_take_interrupt(void);
  * monitor's own data. */
 uint64_t host_checksum(const uint8_t *guest, size_t bytes);
 
+/* End it with a sentence: the monitor is wrong. */
+_Noreturn void host_bug(const char *what);
+
 /* End the machine: on QEMU and Bochs, with `status` on the debug console for those who started it. */
 _Noreturn void host_exit(int status);
 

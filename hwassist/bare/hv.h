@@ -14,7 +14,7 @@ struct machine;
 
 enum hv_exit {
     HV_IO, HV_CPUID, HV_HLT, HV_MSR, HV_CR, HV_INVLPG, HV_CACHE, HV_RDPMC, HV_FORBIDDEN, HV_PAGE_FAULT, HV_NESTED_FAULT,
-    HV_WINDOW, HV_INTERRUPT, HV_TASK_SWITCH, HV_SHUTDOWN, HV_REFUSED, HV_EXITS,
+    HV_EXCEPTION, HV_STEP /* main.c's own */, HV_WINDOW, HV_INTERRUPT, HV_TASK_SWITCH, HV_SHUTDOWN, HV_REFUSED, HV_EXITS,
 };
 extern const char *const hv_exit_names[];
 
@@ -31,7 +31,9 @@ struct hv_info {                /* of the last exit */
     uint16_t port;              /* HV_IO */
     uint8_t bytes;
     bool in, string;
-    uint32_t next;              /* EIP behind the instruction; but for HV_IO it may be 0, where the processor does not tell */
+    uint32_t next;              /* EIP behind the instruction; of HV_EXCEPTION the one to be pushed. But for these and HV_IO it
+                                 * may be 0, where the processor does not tell */
+    uint8_t vector;             /* HV_EXCEPTION: #DB, #AC, or #MF instead of IRQ 13 */
     uint32_t gla, error;        /* HV_PAGE_FAULT: CR2 and error code */
     uint64_t gpa;               /* HV_NESTED_FAULT */
     uint64_t ticks[2];          /* the TSC at the entry, and at the exit */

@@ -19,7 +19,7 @@
 const char *const hv_exit_names[] = {
     [HV_IO] = "io", [HV_CPUID] = "cpuid", [HV_HLT] = "hlt", [HV_MSR] = "msr", [HV_CR] = "cr", [HV_INVLPG] = "invlpg",
     [HV_CACHE] = "invd", [HV_RDPMC] = "rdpmc", [HV_FORBIDDEN] = "forbidden", [HV_PAGE_FAULT] = "page-fault",
-    [HV_NESTED_FAULT] = "nested-fault", [HV_WINDOW] = "interrupt-window", [HV_INTERRUPT] = "interrupt",
+    [HV_NESTED_FAULT] = "nested-fault", [HV_EXCEPTION] = "exception", [HV_STEP] = "step", [HV_WINDOW] = "interrupt-window", [HV_INTERRUPT] = "interrupt",
     [HV_TASK_SWITCH] = "task-switch", [HV_SHUTDOWN] = "shutdown", [HV_REFUSED] = "refused", NULL,
 };
 
@@ -31,6 +31,8 @@ static struct hv_event pending;         /* waits for the next entry */
 static bool window_open;
 static uint32_t opened_at;              /* EIP of the last access that faulted */
 static struct hv_event injected;        /* went in with the last one */
+static bool stepping;                   /* the guest runs with our trap flag */
+static uint32_t dr6;                    /* from before */
 
 /* ---- exits --------------------------------------------------------------------------------------- */
 
@@ -51,6 +53,7 @@ static void inject_fault(struct machine *m)
     }
     if (f->vector != VEC_DB && f->vector != VEC_DF)
         m->cpu.eflags |= FLAG_RF;                       /* a fault's flags have it (Intel SDM vol. 3B 17.3.1.1) */
+    m->cpu.shadow = SHADOW_NONE;
     m->cpu.halted = false;                              /* a HLT that is single-stepped */
     inject((struct hv_event){
         HV_EVENT_VALID | HV_EVENT_EXCEPTION | (f->has_error ? HV_EVENT_ERROR : 0) | f->vector, f->error,
@@ -119,11 +122,25 @@ static void port_exit(struct machine *m, const struct hv_info *info)
  * executed again, and so do INT n and its kin. */
 static void deliver_again(void)
 {
-    const uint32_t debug = HV_EVENT_VALID | HV_EVENT_EXCEPTION | VEC_DB;
     struct hv_event event = hv->during();
 
-    if (event.info && (event.info == injected.info || event.info == debug))
+    if (event.info && event.info == injected.info)
         inject(event);
+}
+
+/* #DB and #AC come here on their way to the guest. Their delivery may raise them again, for ever, and without an exit in between
+ * nothing could end that on a real processor, no timer either (CVE-2015-5307, CVE-2015-8104). */
+static void exception_exit(struct machine *m, const struct hv_info *info)
+{
+    hv->load(m);
+    m->cpu.eip = info->next;
+    if (info->vector == VEC_DB)
+        m->cpu.dr[7] &= ~(uint32_t)DR7_GD;
+    if (info->vector == VEC_AC)
+        vcpu_raise_error(&m->cpu, VEC_AC, info->error);
+    else
+        vcpu_raise(&m->cpu, info->vector);
+    inject_fault(m);
 }
 
 /* The first of two exceptions, for the rules of double faults. */
@@ -134,14 +151,38 @@ static uint8_t being_delivered(void)
     return (info & HV_EVENT_TYPE) == HV_EVENT_EXCEPTION && info ? (uint8_t)info : VEC_NMI;
 }
 
+/* The next instruction writes where no memory is. The one behind it must find ones again: single-step it. Where that cannot be,
+ * because the guest debugs itself or an event goes in first, the ones come back at whatever exit is next. */
+static void step_if_open(struct machine *m)
+{
+    struct vcpu *cpu = &m->cpu;
+
+    stepping = nowhere_is_open() && !pending.info && !(cpu->eflags & FLAG_TF) && !(cpu->dr[7] & DR7_ENABLES) &&
+               cpu->shadow == SHADOW_NONE;
+    cpu->eflags |= stepping ? FLAG_TF : 0;
+    dr6 = cpu->dr[6];
+}
+
+/* The guest sees neither the flag nor its #DB. */
+static enum hv_exit end_step(struct machine *m, enum hv_exit exit, const struct hv_info *info)
+{
+    stepping = false;
+    hv->load(m);
+    m->cpu.eflags &= ~(uint32_t)FLAG_TF;
+    m->cpu.dr[6] = dr6;
+    return exit == HV_EXCEPTION && info->vector == VEC_DB ? HV_STEP : exit;
+}
+
 static void page_fault_exit(struct machine *m, const struct hv_info *info)
 {
     hv->load(m);
     opened_at = m->cpu.eip;
-    if (shadow_fill(m, info->gla, info->error))
+    if (shadow_fill(m, info->gla, info->error)) {
         deliver_again();
-    else if (event_second(m, being_delivered()))
+        step_if_open(m);
+    } else if (event_second(m, being_delivered())) {
         inject_fault(m);
+    }
 }
 
 static void nested_fault_exit(struct machine *m, const struct hv_info *info)
@@ -150,10 +191,12 @@ static void nested_fault_exit(struct machine *m, const struct hv_info *info)
         machine_stop(m, EXIT_CRASH, "the guest's page tables lead beyond 4 GiB");
         return;
     }
+    hv->load(m);
     opened_at = m->cpu.eip;
     nowhere_open((uint32_t)info->gpa);
     hv->flush();
     deliver_again();
+    step_if_open(m);
 }
 
 static void refused(struct machine *m, const struct hv_info *info)
@@ -191,6 +234,8 @@ static enum hv_exit enter(struct vm *vm, struct hv_info *info)
     injected = pending;
     pending.info = 0;
     exit = hv->enter(&vm->machine, info);
+    if (stepping)
+        exit = end_step(&vm->machine, exit, info);
     counters->ticks[last] += info->ticks[0] - left;     /* those of HV_EXITS, before the first, are nobody's */
     counters->exits[exit]++;
     last = exit;
@@ -198,6 +243,14 @@ static enum hv_exit enter(struct vm *vm, struct hv_info *info)
         nowhere_close(&vm->machine);                    /* an access across two pages needs both open */
     vm_trace(vm, hv_exit_names[exit], false);
     return exit;
+}
+
+/* Has the time come for something? */
+static void look_at_the_clock(struct vm *vm)
+{
+    host_take_interrupt();
+    vm_tick(vm);
+    host_arm(vm_deadline(vm));
 }
 
 static void run(struct vm *vm)
@@ -246,11 +299,13 @@ static void run(struct vm *vm)
             break;
         case HV_INTERRUPT:
             deliver_again();
-            host_take_interrupt();
-            vm_tick(vm);
-            host_arm(vm_deadline(vm));
+            look_at_the_clock(vm);
             break;
-        case HV_WINDOW:
+        case HV_EXCEPTION:
+            exception_exit(m, &info);
+            look_at_the_clock(vm);                      /* which cannot interrupt while events follow one another */
+            break;
+        case HV_WINDOW: case HV_STEP:
             break;
         case HV_TASK_SWITCH:
             machine_stop(m, EXIT_CRASH, "the guest switches tasks by hardware, which is not modelled");

@@ -14,7 +14,7 @@ static uint8_t *nowhere;                /* the page of ones */
 static uint64_t *nowhere_table, *last_table;
 static unsigned last_ram;               /* pages of RAM in last_table */
 static bool is_open, second;            /* open at all; at more than one place */
-static uint32_t opened;            /* for writes to this address */
+static uint32_t opened;                 /* for writes to this address */
 
 static uint64_t *new_table(void)
 {
@@ -110,6 +110,11 @@ void nowhere_open(uint32_t gpa)
     second |= is_open;
     is_open = true;
     opened = gpa;
+}
+
+bool nowhere_is_open(void)
+{
+    return is_open;
 }
 
 void nowhere_close(struct machine *m)

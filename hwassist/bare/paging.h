@@ -1,6 +1,6 @@
 /* What the guest's physical memory is made of: nested page tables, or, with --no-npt, shadow page tables in their place. Beyond
  * the guest's RAM every address leads to one page of ones that may be read. A write there ends in that page too, which is
- * made writable for it and is full of ones again at the next exit: no more is left of the write. */
+ * made writable for it and is full of ones again at the next exit, which main.c sees to comes soon: no more is left of the write. */
 #ifndef PAGING_H
 #define PAGING_H
 
@@ -27,6 +27,7 @@ uint32_t nowhere_page(void);
 /* Let a write to it by this address happen; and no more. m->hooks.flush_all is told of the second, if the first was. */
 void nowhere_open(uint32_t gpa);
 void nowhere_close(struct machine *m);
+bool nowhere_is_open(void);
 
 /* ---- shadow.c: guest-linear to host-physical, filled by page faults -------------------------------- */
 

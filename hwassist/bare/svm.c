@@ -61,21 +61,21 @@ static void intercept(unsigned code)
 static void set_intercepts(void)
 {
     static const uint8_t always[] = {
-        SVM_INTR, SVM_NMI, SVM_INIT, SVM_VINTR, SVM_CPUID, SVM_HLT, SVM_INVD, SVM_IOIO, SVM_MSR, SVM_SHUTDOWN, SVM_TASK_SWITCH,
-        SVM_RDPMC, SVM_RSM, SVM_VMRUN, SVM_VMMCALL, SVM_VMLOAD, SVM_VMSAVE, SVM_STGI, SVM_CLGI, SVM_SKINIT, SVM_INVLPGA,
-        SVM_RDTSCP, SVM_MONITOR, SVM_MWAIT, SVM_MWAIT_ARMED, SVM_XSETBV, SVM_WBINVD,
+        SVM_INTR, SVM_NMI, SVM_INIT, SVM_VINTR, SVM_CPUID, SVM_HLT, SVM_INVD, SVM_IOIO, SVM_MSR, SVM_FERR_FREEZE, SVM_SHUTDOWN,
+        SVM_TASK_SWITCH, SVM_RDPMC, SVM_RSM, SVM_VMRUN, SVM_VMMCALL, SVM_VMLOAD, SVM_VMSAVE, SVM_STGI, SVM_CLGI, SVM_SKINIT,
+        SVM_INVLPGA, SVM_RDTSCP, SVM_MONITOR, SVM_MWAIT, SVM_MWAIT_ARMED, SVM_XSETBV, SVM_WBINVD,
     };
 
     for (unsigned i = 0; i < sizeof always; i++)
         intercept(always[i]);
     vmcb->cr_write = 1 << 4;
+    vmcb->exceptions = 1 << VEC_DB | 1 << VEC_AC;
     if (nested) {
         intercept(SVM_CR0_SEL_WRITE);                   /* changes of TS and MP are the guest's own */
         return;
     }
-    vmcb->cr_read = 1 << 0 | 1 << 3;
     vmcb->cr_write |= 1 << 0 | 1 << 3;
-    vmcb->exceptions = 1 << VEC_PF;
+    vmcb->exceptions |= 1 << VEC_PF;
     intercept(SVM_INVLPG);
 }
 
@@ -127,6 +127,15 @@ static struct segment load_segment(const struct vmcb_segment *s)
     return (struct segment){ .selector = s->selector, .attr = s->attr, .base = (uint32_t)s->base, .limit = s->limit };
 }
 
+/* Caches stay on whatever the guest says; it reads back what it said. */
+static void store_cr0(uint32_t cr0)
+{
+    const uint32_t ours = CR0_CD | CR0_NW;
+
+    vmcb->cr_read = nested ? (cr0 & ours) != 0 : 1 << 0 | 1 << 3;
+    vmcb->cr0 = (cr0 & ~ours) | (nested ? 0 : CR0_PG | CR0_WP);
+}
+
 static void store(const struct vcpu *cpu)
 {
     for (int i = 0; i < SEGREGS; i++)
@@ -138,7 +147,7 @@ static void store(const struct vcpu *cpu)
     vmcb->gdtr = (struct vmcb_segment){ .base = cpu->gdtr.base, .limit = cpu->gdtr.limit };
     vmcb->idtr = (struct vmcb_segment){ .base = cpu->idtr.base, .limit = cpu->idtr.limit };
     vmcb->cpl = (uint8_t)vcpu_cpl(cpu);
-    vmcb->cr0 = nested ? cpu->cr0 : cpu->cr0 | CR0_PG | CR0_WP;
+    store_cr0(cpu->cr0);
     vmcb->cr2 = cpu->cr2;
     __asm__ volatile("mov %0, %%cr2" : : "r"((uint64_t)cpu->cr2));      /* VMRUN's affair, but Bochs 2.7 leaves it out */
     vmcb->cr3 = nested ? cpu->cr3 : shadow_root();
@@ -179,7 +188,7 @@ static void load_some(struct vcpu *cpu)
     cpu->shadow = vmcb->interrupt_shadow & 1 ? SHADOW_STI : SHADOW_NONE;
     cpu->cr4 = (uint32_t)vmcb->cr4;
     if (nested) {
-        cpu->cr0 = (uint32_t)vmcb->cr0;
+        cpu->cr0 = (uint32_t)vmcb->cr0 | (cpu->cr0 & (CR0_CD | CR0_NW));
         cpu->cr3 = (uint32_t)vmcb->cr3;
     }
 }
@@ -206,6 +215,7 @@ static enum hv_exit exit_of(uint64_t code)
     case SVM_VINTR: return HV_WINDOW;
     case SVM_NPF: return HV_NESTED_FAULT;
     case SVM_EXCEPTION + VEC_PF: return HV_PAGE_FAULT;
+    case SVM_EXCEPTION + VEC_DB: case SVM_EXCEPTION + VEC_AC: case SVM_FERR_FREEZE: return HV_EXCEPTION;
     case SVM_CR0_SEL_WRITE: case SVM_CR_READ: case SVM_CR_READ + 3: case SVM_CR_WRITE: case SVM_CR_WRITE + 3:
     case SVM_CR_WRITE + 4: return HV_CR;
     case SVM_INVLPG: return HV_INVLPG;
@@ -218,6 +228,16 @@ static enum hv_exit exit_of(uint64_t code)
     case SVM_XSETBV: return HV_FORBIDDEN;
     default: return HV_REFUSED;
     }
+}
+
+/* Bochs 2.7 leaves DR6 alone when #DB is intercepted: of a single step, at least, it is known what it says. */
+static void tell_exception(struct hv_info *info)
+{
+    info->vector = vmcb->exit_code == SVM_FERR_FREEZE ? VEC_MF : (uint8_t)(vmcb->exit_code - SVM_EXCEPTION);
+    info->error = (uint32_t)vmcb->exit_info1;
+    info->next = (uint32_t)vmcb->rip;
+    if (info->vector == VEC_DB && (vmcb->rflags & FLAG_TF) && !(vmcb->dr6 & DR6_KNOWN))
+        vmcb->dr6 |= DR6_BS;
 }
 
 static void tell(enum hv_exit exit, struct hv_info *info)
@@ -239,6 +259,9 @@ static void tell(enum hv_exit exit, struct hv_info *info)
         break;
     case HV_NESTED_FAULT:
         info->gpa = two;
+        break;
+    case HV_EXCEPTION:
+        tell_exception(info);
         break;
     case HV_REFUSED:
         info->code = vmcb->exit_code;

@@ -12,13 +12,15 @@
 
 enum {
     MSR_FEATURE_CONTROL = 0x3a, MSR_VMX_BASIC = 0x480, MSR_VMX_CAPABILITIES = 0x481, MSR_VMX_TRUE_CAPABILITIES = 0x48d,
-    MSR_VMX_CONTROLS2 = 0x48b, MSR_VMX_CR0_FIXED0 = 0x486, MSR_VMX_CR0_FIXED1 = 0x487,
+    MSR_VMX_CONTROLS2 = 0x48b, MSR_VMX_EPT_VPID = 0x48c, MSR_VMX_CR0_FIXED0 = 0x486, MSR_VMX_CR0_FIXED1 = 0x487,
     FEATURE_LOCKED = 1, FEATURE_VMXON = 4,
     PINS = 0, CONTROLS = 1, EXITS = 2, ENTRIES = 3,     /* in the order of the capability MSRs */
     CPUID_VMX = 1 << 5, CR4_VMXE = 1 << 13,
     GUEST_VPID = 1, EPT_WALK_4 = 3 << 3, EPT_WRITE_BACK = 6,
+    CAN_WALK_4 = 1 << 6, CAN_WRITE_BACK = 1 << 14, CAN_LARGE = 1 << 16, CAN_INVEPT = 1 << 20 | 1 << 26, CAN_INVVPID = 1 << 0 | 1 << 10,
+    INVEPT_ALL = 2, INVVPID_ALL = 2,
     HOST_CS = 8, HOST_DS = 16, HOST_TR = 24,
-    IO_BYTES = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, EVENT_VECTOR = 0xff,
+    IO_BYTES = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, EVENT_VECTOR = 0xff, EVENT_INT1 = 5 << 8,
 };
 
 bool vmx_run(struct vcpu *cpu, bool launched, uint64_t ticks[2]);
@@ -63,6 +65,19 @@ static uint64_t read_cr(unsigned reg)
     else
         __asm__ volatile("mov %%cr4, %0" : "=r"(value));
     return value;
+}
+
+static uint32_t read_dr6(void)
+{
+    uint64_t value;
+
+    __asm__ volatile("mov %%dr6, %0" : "=r"(value));
+    return (uint32_t)value;
+}
+
+static void write_dr6(uint32_t value)
+{
+    __asm__ volatile("mov %0, %%dr6" : : "r"((uint64_t)value));
 }
 
 /* ---- once ---------------------------------------------------------------------------------------- */
@@ -120,13 +135,17 @@ static const char *set_controls(void)
 
 static const char *find_nesting(uint64_t nested_root, bool no_unrestricted)
 {
+    const uint64_t ept_needs = CAN_WALK_4 | CAN_WRITE_BACK | CAN_LARGE | CAN_INVEPT, vpid_needs = (uint64_t)CAN_INVVPID << 32;
     uint32_t probe, can = 0;
+    uint64_t how = 0;
 
     if (adjust(CONTROLS, CPU_CONTROLS2, &probe))
         can = (uint32_t)(rdmsr(MSR_VMX_CONTROLS2) >> 32);
-    if (nested_root && !(can & CPU2_EPT))
-        return "this processor has no extended page tables; use --no-npt";
-    vpid = can & CPU2_VPID;
+    if (can & (CPU2_EPT | CPU2_VPID))
+        how = rdmsr(MSR_VMX_EPT_VPID);                  /* the MSR is there only then (appendix A.10) */
+    if (nested_root && (!(can & CPU2_EPT) || (how & ept_needs) != ept_needs))
+        return "this processor has no extended page tables, or not of the kind that is used here; use --no-npt";
+    vpid = (can & CPU2_VPID) && (how & vpid_needs) == vpid_needs;
     unrestricted = (can & CPU2_UNRESTRICTED) && nested_root && !no_unrestricted;
     ept_pointer = nested_root ? nested_root | EPT_WALK_4 | EPT_WRITE_BACK : 0;
     vmwrite(VMCS_VPID, GUEST_VPID);
@@ -205,7 +224,7 @@ static void choose_paging(const struct vcpu *cpu)
         cpu1 |= CPU_CR3_LOAD | CPU_CR3_STORE | CPU_INVLPG;
     vmwrite(VMCS_CONTROLS, cpu1 | (cpu2 ? CPU_CONTROLS2 : 0));
     vmwrite(VMCS_CONTROLS2, cpu2);
-    vmwrite(VMCS_EXCEPTIONS, nested ? 0 : 1 << VEC_PF);
+    vmwrite(VMCS_EXCEPTIONS, 1 << VEC_DB | 1 << VEC_AC | (nested ? 0 : 1 << VEC_PF));
     vmwrite(VMCS_CR0_MASK, ~own_cr0());
     vmwrite(VMCS_CR4_MASK, ~own_cr4());
 }
@@ -222,7 +241,7 @@ static void store_control(const struct vcpu *cpu)
     vmwrite(VMCS_CR4_SHADOW, cpu->cr4);
     vmwrite(VMCS_GUEST_DR7, cpu->dr[7]);
     __asm__ volatile("mov %0, %%cr2" : : "r"((uint64_t)cpu->cr2));
-    __asm__ volatile("mov %0, %%dr6" : : "r"((uint64_t)cpu->dr[6]));
+    write_dr6(cpu->dr[6]);
 }
 
 /* Attributes have their upper four bits at 15:12 here. */
@@ -263,7 +282,7 @@ static void store(const struct vcpu *cpu)
 static void load(struct machine *m)
 {
     struct vcpu *cpu = &m->cpu;
-    uint64_t cr2, dr6;
+    uint64_t cr2;
 
     if (loaded)
         return;
@@ -275,9 +294,8 @@ static void load(struct machine *m)
     cpu->idtr = (struct table_register){ (uint32_t)vmread(VMCS_GUEST_IDTR_BASE), (uint16_t)vmread(VMCS_GUEST_IDTR_LIMIT) };
     cpu->dr[7] = (uint32_t)vmread(VMCS_GUEST_DR7);
     __asm__ volatile("mov %%cr2, %0" : "=r"(cr2));
-    __asm__ volatile("mov %%dr6, %0" : "=r"(dr6));
     cpu->cr2 = (uint32_t)cr2;
-    cpu->dr[6] = (uint32_t)dr6;
+    cpu->dr[6] = read_dr6();
     loaded = true;
 }
 
@@ -307,17 +325,23 @@ static void store_some(const struct vcpu *cpu)
     vmwrite(VMCS_GUEST_RIP, cpu->eip);
     vmwrite(VMCS_GUEST_RFLAGS, cpu->eflags);
     vmwrite(VMCS_GUEST_BLOCKING, blocking[cpu->shadow]);
-    if (cpu->eip != exit_eip)
-        vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);           /* was the emulated instruction's, whose #DB is ours */
+    if (cpu->shadow == SHADOW_NONE)                     /* else they wait for its end. Bochs 2.7 leaves some at other exits too */
+        vmwrite(VMCS_GUEST_PENDING_DEBUG, 0);
 }
 
 /* ---- why the guest came out ---------------------------------------------------------------------- */
 
+static enum hv_exit exit_of_exception(uint32_t event)
+{
+    if ((event & HV_EVENT_TYPE) == HV_EVENT_NMI)
+        return HV_INTERRUPT;
+    return (event & EVENT_VECTOR) == VEC_PF ? HV_PAGE_FAULT : HV_EXCEPTION;
+}
+
 static enum hv_exit exit_of(uint32_t reason)
 {
     switch (reason) {
-    case VMX_EXCEPTION:
-        return (vmread(VMCS_EXIT_EVENT) & EVENT_VECTOR) == VEC_PF ? HV_PAGE_FAULT : HV_INTERRUPT;       /* else an NMI */
+    case VMX_EXCEPTION: return exit_of_exception((uint32_t)vmread(VMCS_EXIT_EVENT));
     case VMX_INTERRUPT: return HV_INTERRUPT;
     case VMX_IO: return HV_IO;
     case VMX_CPUID: return HV_CPUID;
@@ -337,6 +361,20 @@ static enum hv_exit exit_of(uint32_t reason)
     }
 }
 
+/* A #DB that comes here has not been to DR6. INT1's does not go there, and its frame points behind the instruction. */
+static void tell_exception(struct hv_info *info, uint64_t detail)
+{
+    uint32_t event = (uint32_t)vmread(VMCS_EXIT_EVENT);
+
+    info->vector = (uint8_t)event;
+    info->error = (uint32_t)vmread(VMCS_EXIT_ERROR);
+    if ((event & HV_EVENT_TYPE) == EVENT_INT1)
+        return;
+    info->next = exit_eip;
+    if (info->vector == VEC_DB)
+        write_dr6((read_dr6() & ~0xfu) | ((uint32_t)detail & DR6_KNOWN));
+}
+
 static void tell(enum hv_exit exit, struct hv_info *info)
 {
     uint64_t detail = vmread(VMCS_QUALIFICATION);
@@ -352,6 +390,9 @@ static void tell(enum hv_exit exit, struct hv_info *info)
     case HV_PAGE_FAULT:
         info->error = (uint32_t)vmread(VMCS_EXIT_ERROR);
         info->gla = (uint32_t)detail;
+        break;
+    case HV_EXCEPTION:
+        tell_exception(info, detail);
         break;
     case HV_NESTED_FAULT:
         info->gpa = vmread(VMCS_GUEST_PHYSICAL);
@@ -412,14 +453,17 @@ static void window(bool open)
 static void flush(void)
 {
     static const struct { uint64_t which, address; } all;
+    bool failed = false, also = false;
 
     if (ept_pointer)
-        __asm__ volatile("invept %0, %1" : : "m"(all), "r"((uint64_t)2) : "cc", "memory");
+        __asm__ volatile("invept %1, %2" : "=@ccna"(failed) : "m"(all), "r"((uint64_t)INVEPT_ALL) : "memory");
     if (vpid)
-        __asm__ volatile("invvpid %0, %1" : : "m"(all), "r"((uint64_t)2) : "cc", "memory");
+        __asm__ volatile("invvpid %1, %2" : "=@ccna"(also) : "m"(all), "r"((uint64_t)INVVPID_ALL) : "memory");
+    if (failed || also)
+        host_bug("INVEPT or INVVPID fails");
 }
 
 const struct hv vmx = {
-    .name = "VT-x", .present = present, .bits = { .page = EPT_WRITE_BACK << 3 }, .init = init, .enter = enter, .inject = inject, .during = during,
-    .window = window, .load = load, .flush = flush,
+    .name = "VT-x", .present = present, .bits = { .page = EPT_WRITE_BACK << 3 }, .init = init, .enter = enter, .inject = inject,
+    .during = during, .window = window, .load = load, .flush = flush,
 };
