@@ -1,6 +1,6 @@
 /* Hardware virtualization in four words: enter, inject, map, and why the guest came out. Behind them stands AMD's SVM (svm.c) or
  * Intel's VMX (vmx.c); main.c knows neither. Both leave the guest's state in their own control block; m->cpu has of it after
- * enter() what every exit needs (general registers, EIP, EFLAGS, CS, SS, CR0, CR3, CR4, the interrupt shadow), and all of it
+ * enter() what every exit needs (general registers, EIP, EFLAGS, CS, CR0, CR3, CR4, the interrupt shadow), and all of it
  * after load(). What is written to these, or after load() to anything in m->cpu, holds from the next enter() on. */
 #ifndef HV_H
 #define HV_H

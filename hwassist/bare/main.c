@@ -19,8 +19,9 @@
 const char *const hv_exit_names[] = {
     [HV_IO] = "io", [HV_CPUID] = "cpuid", [HV_HLT] = "hlt", [HV_MSR] = "msr", [HV_CR] = "cr", [HV_INVLPG] = "invlpg",
     [HV_CACHE] = "invd", [HV_RDPMC] = "rdpmc", [HV_FORBIDDEN] = "forbidden", [HV_PAGE_FAULT] = "page-fault",
-    [HV_NESTED_FAULT] = "nested-fault", [HV_EXCEPTION] = "exception", [HV_STEP] = "step", [HV_WINDOW] = "interrupt-window", [HV_INTERRUPT] = "interrupt",
-    [HV_TASK_SWITCH] = "task-switch", [HV_SHUTDOWN] = "shutdown", [HV_REFUSED] = "refused", NULL,
+    [HV_NESTED_FAULT] = "nested-fault", [HV_EXCEPTION] = "exception", [HV_STEP] = "step",
+    [HV_WINDOW] = "interrupt-window", [HV_INTERRUPT] = "interrupt", [HV_TASK_SWITCH] = "task-switch",
+    [HV_SHUTDOWN] = "shutdown", [HV_REFUSED] = "refused", NULL,
 };
 
 enum { GUEST_ALIGNMENT = 2 << 20 };

@@ -184,7 +184,6 @@ static void load_some(struct vcpu *cpu)
     cpu->eip = (uint32_t)vmcb->rip;
     cpu->eflags = (uint32_t)vmcb->rflags;
     cpu->seg[CS] = load_segment(&vmcb->cs);
-    cpu->seg[SS].selector = vmcb->ss.selector;
     cpu->shadow = vmcb->interrupt_shadow & 1 ? SHADOW_STI : SHADOW_NONE;
     cpu->cr4 = (uint32_t)vmcb->cr4;
     if (nested) {

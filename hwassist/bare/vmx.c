@@ -307,7 +307,6 @@ static void load_some(struct vcpu *cpu)
     cpu->eip = exit_eip = (uint32_t)vmread(VMCS_GUEST_RIP);
     cpu->eflags = (uint32_t)vmread(VMCS_GUEST_RFLAGS);
     cpu->seg[CS] = load_segment(CS);
-    cpu->seg[SS].selector = (uint16_t)vmread(VMCS_GUEST_SELECTOR + 2 * SS);
     cpu->shadow = blocking & BLOCKING_MOV_SS ? SHADOW_MOV_SS : blocking & BLOCKING_STI ? SHADOW_STI : SHADOW_NONE;
     cpu->cr0 = (cpu->cr0 & ~own_cr0()) | ((uint32_t)vmread(VMCS_GUEST_CR0) & own_cr0());
     cpu->cr4 = (cpu->cr4 & ~own_cr4()) | ((uint32_t)vmread(VMCS_GUEST_CR4) & own_cr4());
