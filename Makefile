@@ -242,8 +242,9 @@ paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's 
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
-BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report profile)
+BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report profile emulated)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
+BENCH_VMMS += $(if $(wildcard hwassist/bare/main.c),$(B)/hwassist-bare.elf)
 TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
               $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
 

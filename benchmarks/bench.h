@@ -14,7 +14,7 @@
 #define KERNEL "build/guests/kernel.elf"
 #define KERNEL_PV "build/guests/kernel-pv.elf"            /* its port to paravirt */
 
-enum { MAX_ENGINES = 12, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128 };
+enum { MAX_ENGINES = 16, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128, REASON = 400 };
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {
@@ -24,10 +24,13 @@ struct engine {
     const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own;
                                      * the first must be there (or in PATH), and KERNEL, if it is named */
     int good[2];                    /* exit statuses that mean "it ran to its end" */
-    int repeat;                     /* runs for each of RUNS=: more for those that start fast, so that a slow second
-                                     * of the host cannot spoil all of one engine's samples */
+    double repeat;                  /* runs for each of RUNS=: more for those that start fast, so that a slow second of the
+                                     * host cannot spoil all of one engine's samples; 0: not timed, only counted */
     const char *remedy;             /* what to do where it is missing */
     const char *expected;           /* the file that names the probes which fail under it */
+    const char *baseline;           /* on a processor that software makes: the engine, above it, that is the same guest on the same
+                                     * emulator without a monitor, all it may be compared with (that one names itself); NULL: hardware */
+    bool slow;                      /* QUICK=1 leaves it out */
 };
 struct workload {
     const char *name, *append;      /* the guest's command line */
@@ -57,6 +60,7 @@ int benchmark_index(const char *name);
 int workload_index(const char *name);
 int benchmark_add(const char *name, const char *workload);  /* its index; -1 when the table is full */
 bool runs_workload(const struct engine *engine, const char *workload);
+const char *unit_of(int engine, int benchmark);             /* "emulated cycles" are not "cycles" */
 
 /* ---- output.c ---- */
 struct sample { char name[40]; uint64_t iterations, cycles; };
@@ -71,6 +75,9 @@ struct output {
 };
 void parse_output(const char *text, struct output *out);    /* whole lines only; all else is for people */
 bool parse_counters(const char *json, json_t **exits, double *total);   /* caller frees *exits; false: not ours */
+json_t *parse_ticks(const char *json);                      /* by reason, of a VMM that tells; NULL. Caller frees */
+/* What `more` operations add to the counts by reason, for each of them; less than one in twenty is noise. */
+json_t *per_operation(const json_t *few, const json_t *many, double more);
 
 /* Where a run of binary translation spent its cycles: the bars of translator.svg. */
 enum share {
@@ -88,10 +95,17 @@ uint32_t random_next(uint32_t *state);
 void shuffle(size_t *order, size_t n, uint32_t *state);
 
 /* ---- run.c ---- */
-struct request { const struct engine *engine; char append[200]; const char *tag; int cpu; double timeout; };
-struct outcome { bool ran; char reason[200]; double wall_ms; char *text, *counters; };
+struct request {
+    const struct engine *engine;
+    char append[200];
+    const char *tag;
+    int cpu;
+    double timeout;
+    bool counting;                                          /* an emulator's time is to be that of executed instructions */
+};
+struct outcome { bool ran; char reason[REASON]; double wall_ms; char *text, *counters; };
 struct outcome run_cell(const struct request *request);     /* caller frees text and counters */
-const char *cannot_run(const struct engine *engine);        /* NULL: it can */
+const char *cannot_run(const struct engine *engine);        /* NULL: it can, as far as is known */
 
 /* ---- what a run collects; quadbench.c, schedule.c ---- */
 struct series {
@@ -99,11 +113,13 @@ struct series {
     int run[MAX_SAMPLES];
     struct sample raw[MAX_SAMPLES];
     size_t count;
-    char reason[200];                                       /* why there is none; "" if there is */
+    char reason[REASON];                                    /* why there is none; "" if there is */
     double exits_per_op;                                    /* -1: not counted */
     json_t *exits;                                          /* the same by reason; NULL */
+    json_t *ticks;                                          /* likewise: time stamps in the monitor, for each such exit; NULL */
+    double instructions;                                    /* of an emulated processor, each operation, exact; -1: not counted */
 };
-struct verdict { bool ran; unsigned passed, failed; char names[MAX_FAILED][40]; char reason[200]; };
+struct verdict { bool ran; unsigned passed, failed; char names[MAX_FAILED][40]; char reason[REASON]; };
 struct options { bool quick; int runs, cpu; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
 extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
@@ -111,13 +127,21 @@ extern struct options options;
 extern double tsc_ghz;
 bool selected(int benchmark);                               /* by FILTER */
 bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
+struct job { int engine, workload, benchmark, run; };       /* benchmark -1: the whole workload in one process */
 void run_everything(void);                                  /* schedule.c */
+struct outcome run_counted(const struct job *job, int iterations);  /* of each benchmark; caller frees text and counters */
+void count_operations(const struct job *job, int iterations);       /* and three times as many: exits_per_op, exits, ticks */
 void add_value(int engine, int benchmark, int run, double value, const struct sample *raw);
 
 /* ---- profile.c ---- */
 extern const char *const share_titles[SHARES];
 void run_profiles(void);
 bool write_profiles(FILE *report);                          /* and OUT translator.dat; false: there is none */
+
+/* ---- emulated.c ---- */
+void run_emulated(void);
+double per_exit(int engine, int benchmark);                 /* instructions that an exit adds to the guest's own; -1 */
+bool write_emulated(FILE *report);                          /* and OUT emulated.dat; false: there is none */
 
 /* ---- results.c, report.c: files under build/bench/ ---- */
 json_t *context(void);

@@ -67,6 +67,27 @@ bool parse_counters(const char *text, json_t **exits, double *total)
     return *exits != NULL;
 }
 
+json_t *parse_ticks(const char *text)
+{
+    json_t *root = json_loads(text, 0, NULL), *ticks = json_object_get(root, "ticks");
+    ticks = json_object_size(ticks) ? json_incref(ticks) : NULL;
+    json_decref(root);
+    return ticks;
+}
+
+json_t *per_operation(const json_t *few, const json_t *many, double more)
+{
+    json_t *each = json_object(), *count;
+    const char *reason;
+
+    json_object_foreach((json_t *)many, reason, count) {
+        double extra = json_number_value(count) - json_number_value(json_object_get(few, reason));
+        if (extra > more / 20 || extra < -more / 20)
+            json_object_set_new(each, reason, json_real(extra / more));
+    }
+    return each;
+}
+
 /* In and out of the cache: as often as it was left, at least as long as the shortest stay that ended the same way. */
 static double crossings(const json_t *left)
 {

@@ -81,7 +81,10 @@ static void check_names(const char *engine_list)
         strcat(strcat(all, engines[i].name), " ");
     check_words("ENGINES", engine_list, known_engine, all);
     for (int i = 0; engines[i].name; i++)
-        options.engine_on[i] = !*engine_list || listed(engine_list, engines[i].name) || i == 0;
+        options.engine_on[i] = i == 0 || (*engine_list ? listed(engine_list, engines[i].name) : !options.quick || !engines[i].slow);
+    for (int i = 0; engines[i].name; i++)                   /* with an engine, what it is compared with */
+        if (options.engine_on[i] && engines[i].baseline)
+            options.engine_on[engine_index(engines[i].baseline)] = true;
     all[0] = 0;
     for (int i = 0; workloads[i].name; i++)
         strcat(strcat(all, workloads[i].name), " ");

@@ -48,6 +48,8 @@ static double least_of(const char *list, const char *benchmark, bool low)
 
 static double ratio(const struct target *t, const char *benchmark, const char *other_benchmark, bool low)
 {
+    if (!strcmp(t->other, "instructions"))
+        return per_exit(engine_index(t->engine), benchmark_index(benchmark));
     double a = value_of(t->engine, benchmark, low) / t->divide;
     double b = !strcmp(t->other, "ns") ? tsc_ghz : *t->other ? least_of(t->other, other_benchmark, low) : 1;
     return a > 0 && b > 0 ? a / b : -1;
@@ -80,8 +82,8 @@ static void write_targets(FILE *f)
         double worst = -1, value = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
         const char *verdict = value < 0 ? "not measured"
                               : (t->at_least ? value >= t->limit : value <= t->limit) ? "met" : "**missed**";
-        fprintf(f, "| %s | %s %s | %s %g%s |", t->what, *t->other_benchmark ? t->other : "absolute", t->other_benchmark,
-                t->at_least ? "≥" : "≤", t->limit, *t->other_benchmark ? " ×" : *t->other ? " ns" : "");
+        fprintf(f, "| %s | %s %s | %s %g %s |", t->what, *t->other_benchmark ? t->other : "absolute", t->other_benchmark,
+                t->at_least ? "≥" : "≤", t->limit, *t->other_benchmark ? "×" : t->other);
         if (value < 0)
             fprintf(f, " n/a | | | %s |\n", verdict);
         else
@@ -136,10 +138,12 @@ static void write_costs(FILE *f, const char *title, const char *workload_list, b
                    "software VMM, VT its hardware VMM without nested paging.\n\n");
     fprintf(f, "| benchmark |");
     for (int e = 1; engines[e].name; e++)
-        fprintf(f, " %s |", engines[e].title);
+        if (!engines[e].baseline)
+            fprintf(f, " %s |", engines[e].title);
     fprintf(f, "%s one operation |\n|---|", published ? " published: native / BT / VT |" : "");
     for (int e = 1; engines[e].name; e++)
-        fprintf(f, "---:|");
+        if (!engines[e].baseline)
+            fprintf(f, "---:|");
     fprintf(f, "%s---|\n", published ? "---:|" : "");
     for (int b = 0; benchmarks[b].name; b++) {
         const struct benchmark *k = &benchmarks[b];
@@ -147,7 +151,8 @@ static void write_costs(FILE *f, const char *title, const char *workload_list, b
             continue;
         fprintf(f, "| %s |", k->name);
         for (int e = 1; engines[e].name; e++)
-            write_value(f, e, b);
+            if (!engines[e].baseline)
+                write_value(f, e, b);
         if (published && k->published[0] > 0)
             fprintf(f, " %g / %g / %g |", k->published[0], k->published[1], k->published[2]);
         else if (published)
@@ -255,6 +260,8 @@ static void write_data(const char *name, const char *workload_list, bool relativ
     fprintf(f, "# row benchmark median q1 q3 engine%s\n", relative ? ", divided by native's median" : "");
     write_labels(f, workload_list);
     for (int e = 1; engines[e].name; e++) {
+        if (engines[e].baseline)
+            continue;                                       /* they are in emulated.dat */
         bool any = false;
         int row = 0;
         for (int b = 0; benchmarks[b].name; b++) {
@@ -296,6 +303,7 @@ void write_report(const json_t *facts)
     write_costs(f, "Boot", "boot", false);
     write_costs(f, "Cost of one operation", "bench-user", true);
     write_costs(f, "Compute in user mode, one call", "compute", false);
+    bool emulated = write_emulated(f);
     bool profiled = write_profiles(f);
     write_limits(f);
     write_targets(f);
@@ -313,5 +321,8 @@ void write_report(const json_t *facts)
     draw("compute");
     if (profiled)
         draw("translator");
-    printf("Results: " OUT "report.md, results.json, results.csv, cost.svg, compute.svg%s\n", profiled ? ", translator.svg" : "");
+    if (emulated)
+        draw("emulated");
+    printf("Results: " OUT "report.md, results.json, results.csv, cost.svg, compute.svg%s%s\n", profiled ? ", translator.svg" : "",
+           emulated ? ", emulated.svg" : "");
 }

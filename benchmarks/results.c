@@ -83,15 +83,8 @@ json_t *context(void)
     return c;
 }
 
-static json_t *series_json(int e, int b)
+static void add_samples(json_t *r, const struct series *s)
 {
-    const struct series *s = &series[e][b];
-    json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "technique", engines[e].name, "benchmark", benchmarks[b].name,
-                          "unit", benchmarks[b].unit, "status", s->count ? "ok" : "n/a");
-    if (!s->count) {
-        json_object_set_new(r, "reason", json_string(s->reason));
-        return r;
-    }
     struct summary sum = summarize(s->values, s->count);
     json_t *raw = json_array();
     for (size_t i = 0; i < s->count; i++)
@@ -101,10 +94,27 @@ static json_t *series_json(int e, int b)
     json_object_update_new(r, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "n", (json_int_t)sum.n, "median",
                                         sum.median, "q1", sum.q1, "q3", sum.q3, "mad", sum.mad, "minimum", sum.low,
                                         "samples", raw));
+}
+
+static json_t *series_json(int e, int b)
+{
+    const struct series *s = &series[e][b];
+    json_t *r = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "technique", engines[e].name, "benchmark", benchmarks[b].name, "unit",
+                          unit_of(e, b), "status", s->count ? "ok" : "n/a", "baseline", engines[e].baseline);
+    if (s->count)
+        add_samples(r, s);
+    else
+        json_object_set_new(r, "reason", json_string(s->reason));
     if (s->exits_per_op >= 0) {
         json_object_set_new(r, "exits_per_op", json_real(s->exits_per_op));
         json_object_set(r, "exits_by_reason", s->exits);
     }
+    if (s->instructions >= 0)
+        json_object_set_new(r, "instructions_per_op", json_real(s->instructions));
+    if (per_exit(e, b) >= 0)
+        json_object_set_new(r, "instructions_per_exit", json_real(per_exit(e, b)));
+    if (s->ticks)
+        json_object_set(r, "ticks_per_exit_by_reason", s->ticks);
     return r;
 }
 
@@ -121,10 +131,9 @@ static void write_csv(void)
             const struct series *s = &series[e][b];
             for (size_t i = 0; i < s->count; i++)
                 fprintf(f, "%s,%s,%d,%.6g,%s,ok\n", engines[e].name, benchmarks[b].name, s->run[i], s->values[i],
-                        benchmarks[b].unit);
+                        unit_of(e, b));
             if (!s->count && selected(b) && strcmp(s->reason, "does not apply"))
-                fprintf(f, "%s,%s,,,%s,\"n/a (%s)\"\n", engines[e].name, benchmarks[b].name, benchmarks[b].unit,
-                        s->reason);
+                fprintf(f, "%s,%s,,,%s,\"n/a (%s)\"\n", engines[e].name, benchmarks[b].name, unit_of(e, b), s->reason);
         }
     fclose(f);
 }
@@ -188,8 +197,9 @@ int compare(const char *old_file, const char *new_file)
         if (a <= 0 || b <= 0)
             continue;
         bool apart = field(r, "q1") > field(was, "q3") || field(r, "q3") < field(was, "q1");
-        printf("%-14s %-20s %12.5g %12.5g %8.3f%s\n", json_string_value(json_object_get(r, "technique")),
-               json_string_value(json_object_get(r, "benchmark")), a, b, b / a, apart ? " *" : "");
+        printf("%-14s %-20s %12.5g %12.5g %8.3f%s%s\n", json_string_value(json_object_get(r, "technique")),
+               json_string_value(json_object_get(r, "benchmark")), a, b, b / a, json_object_get(r, "baseline") ? " emulated" : "",
+               apart ? " *" : "");
     }
     json_decref(old);
     json_decref(new);

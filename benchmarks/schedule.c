@@ -10,10 +10,9 @@
 
 enum { MAX_JOBS = 65536, MAX_WORKLOADS = 8, COUNTED = 256 };
 
-/* benchmark -1: the whole workload in one process */
-static struct job { int engine, workload, benchmark, run; } jobs[MAX_JOBS];
+static struct job jobs[MAX_JOBS];
 static size_t job_count;
-static char trouble[MAX_ENGINES][MAX_WORKLOADS][200];
+static char trouble[MAX_ENGINES][MAX_WORKLOADS][REASON];
 
 static void progress(const char *engine, const char *what, size_t at, size_t of)
 {
@@ -32,8 +31,8 @@ static struct outcome run_job(const struct job *job, const char *extra, double t
 {
     char tag[100];
     const char *name = job_name(job);
-    struct request r = { .engine = &engines[job->engine], .tag = tag, .cpu = options.cpu, .timeout = timeout };
-    snprintf(tag, sizeof tag, "%s%s-%d", name, *extra == 'i' ? "-counted" : "", job->run);
+    struct request r = { &engines[job->engine], "", tag, options.cpu, timeout, *extra == 'i' };
+    snprintf(tag, sizeof tag, "%s%s-%d", name, r.counting ? "-counted" : "", job->run);
     const struct workload *w = &workloads[job->workload];
     bool only = job->benchmark >= 0 && w->picks;
     snprintf(r.append, sizeof r.append, "%s%s%s %s", w->append, only ? " only=" : "",
@@ -114,7 +113,7 @@ static void run_plan(void)
     shuffle(order, job_count, &options.seed);
     for (size_t i = 0; i < job_count; i++) {
         const struct job *job = &jobs[order[i]];
-        if (strstr(trouble[job->engine][job->workload], "timed out"))
+        if (strstr(trouble[job->engine][job->workload], "timed out") || cannot_run(&engines[job->engine]))
             continue;                                       /* it would again, and nobody waits for that */
         progress(engines[job->engine].name, job_name(job), i, job_count);
         struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
@@ -132,7 +131,7 @@ static void retry(void)
         for (int b = 0; benchmarks[b].name; b++) {
             int w = workload_index(benchmarks[b].workload);
             struct series *s = &series[e][b];
-            if (!trouble[e][w][0] || !workloads[w].scales || s->count || s->reason[0] || !selected(b) ||
+            if (cannot_run(&engines[e]) || !trouble[e][w][0] || !workloads[w].scales || s->count || s->reason[0] || !selected(b) ||
                 timeouts == 3)
                 continue;
             progress(engines[e].name, benchmarks[b].name, 0, 1);
@@ -143,41 +142,50 @@ static void retry(void)
         }
 }
 
-/* The exits of a run with exactly so many operations in its one sample; false if it does not say. */
-static bool count_exits(const struct job *job, int iterations, json_t **exits, double *total)
+struct outcome run_counted(const struct job *job, int iterations)
 {
-    static struct output out;
     char extra[60];
     snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
-    struct outcome o = run_job(job, extra, 10);
+    progress(engines[job->engine].name, job_name(job), 0, 1);
+    return run_job(job, extra, 60);
+}
+
+/* What a run counted that has exactly so many operations in its one sample. */
+struct counted { double total; json_t *exits, *ticks; };
+
+static bool count_run(const struct job *job, int iterations, struct counted *c)
+{
+    static struct output out;
+    struct outcome o = run_counted(job, iterations);
     parse_output(o.text, &out);
     bool good = o.ran && out.count == 1 && out.samples[0].iterations == (uint64_t)iterations &&
-                parse_counters(o.counters, exits, total);
+                parse_counters(o.counters, &c->exits, &c->total);
+    c->ticks = good ? parse_ticks(o.counters) : NULL;
     free(o.text);
     free(o.counters);
     return good;
 }
 
-/* Exits per operation: two runs that differ in the number of iterations; all else cancels. */
-static void count_operations(int e, int w, int b)
+/* Two runs that differ in the number of iterations; all else cancels. */
+void count_operations(const struct job *job, int iterations)
 {
-    struct job job = { e, w, b, 0 };
-    json_t *few = NULL, *many = NULL, *count;
+    struct series *s = &series[job->engine][job->benchmark];
+    struct counted few = { 0 }, many = { 0 };
+    double more = 2 * iterations, each;
     const char *reason;
-    double total[2];
-    int n = strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4, more = 2 * n;
-    progress(engines[e].name, benchmarks[b].name, 0, 1);
-    if (count_exits(&job, n, &few, &total[0]) && count_exits(&job, n + more, &many, &total[1])) {
-        series[e][b].exits_per_op = (total[1] - total[0]) / more;
-        series[e][b].exits = json_object();
-        json_object_foreach(many, reason, count) {
-            double extra = json_number_value(count) - json_number_value(json_object_get(few, reason));
-            if (extra > more / 20.0 || extra < -more / 20.0)
-                json_object_set_new(series[e][b].exits, reason, json_real(extra / more));
-        }
+    json_t *count;
+    if (count_run(job, iterations, &few) && count_run(job, 3 * iterations, &many)) {
+        s->exits_per_op = (many.total - few.total) / more;
+        s->exits = per_operation(few.exits, many.exits, more);
+        s->ticks = many.ticks ? per_operation(few.ticks, many.ticks, more) : NULL;
+        json_object_foreach(s->exits, reason, count)
+            if ((each = json_number_value(json_object_get(s->ticks, reason))) > 0)
+                json_object_set_new(s->ticks, reason, json_real(each / json_number_value(count)));
     }
-    json_decref(few);
-    json_decref(many);
+    json_decref(few.exits);
+    json_decref(many.exits);
+    json_decref(few.ticks);
+    json_decref(many.ticks);
 }
 
 static void count_all(void)
@@ -185,9 +193,10 @@ static void count_all(void)
     for (int e = 0; engines[e].name; e++)
         for (int b = 0; benchmarks[b].name; b++) {
             int w = workload_index(benchmarks[b].workload);
-            series[e][b].exits_per_op = -1;
-            if (strstr(engines[e].command, "{counters}") && series[e][b].count && workloads[w].scales)
-                count_operations(e, w, b);
+            series[e][b].exits_per_op = series[e][b].instructions = -1;
+            if (!engines[e].baseline && strstr(engines[e].command, "{counters}") && series[e][b].count && workloads[w].scales)
+                count_operations(&(struct job){ e, w, b, 0 },
+                                 strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4);
         }
     progress("", "", 1, 1);
 }
@@ -203,7 +212,7 @@ static void run_probes(void)
             strcpy(v->reason, cannot_run(&engines[e]));
             continue;
         }
-        struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20 };
+        struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20, false };
         progress(engines[e].name, "probes", 0, 1);
         struct outcome o = run_cell(&r);
         parse_output(o.text, &out);
@@ -228,9 +237,11 @@ static const char *reason_for(int e, int b)
     if (!runs_workload(&engines[e], workload) || (!guest && strcmp(workload, "compute")))
         return "does not apply";
     if (!options.engine_on[e])
-        return "not asked for";
+        return options.quick && engines[e].slow ? "QUICK=1 leaves it out" : "not asked for";
     if (why)
         return why;
+    if (!engines[e].repeat)
+        return "does not apply";                            /* only counted, in emulated.c */
     why = trouble[e][workload_index(workload)];
     return *why ? why : "it printed no such benchmark";
 }
@@ -255,4 +266,6 @@ void run_everything(void)
         run_probes();
     run_profiles();
     give_reasons();
+    run_emulated();
+    progress("", "", 1, 1);
 }

@@ -10,28 +10,42 @@
 #define REST " -append {append} --counters {counters} --timeout {timeout}"
 #define VMM " -kernel " KERNEL REST
 #define OTHERS "trap-emulate binary-translation binary-translation-all"
+#define REAL NULL, false
+#define TIMED "boot bench bench-user compute"
+#define COUNTED "boot bench bench-user"
+#define BARE "sh hwassist/run-bare "
 
 const struct engine engines[] = {
-    { "host", "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL },
+    { "host", "host", "calibrate", "build/calibrate {append}", { 0, 0 }, 4, "make build/calibrate", NULL, REAL },
     { "native", "native", "bench bench-user compute", "build/native-twin {append}", { 0, 0 }, 4,
-      "make build/native-twin", NULL },
+      "make build/native-twin", NULL, REAL },
     { "trap-emulate", "trap-emulate", GUEST, "build/trap-emulate" VMM, { 1, 3 }, 4, "make build/trap-emulate",
-      "tests/expected/trap-emulate.txt" },
+      "tests/expected/trap-emulate.txt", REAL },
     { "binary-translation", "binary-translation", GUEST " profile", "build/binary-translation" VMM, { 1, 3 }, 4,
-      "make build/binary-translation", "tests/expected/binary-translation.txt" },
+      "make build/binary-translation", "tests/expected/binary-translation.txt", REAL },
     { "binary-translation-all", "binary-translation (all)", GUEST " profile",
       "build/binary-translation --translate=all" VMM, { 1, 3 }, 4, "make build/binary-translation",
-      "tests/expected/binary-translation.txt" },
+      "tests/expected/binary-translation.txt", REAL },
     { "binary-translation-patch", "binary-translation (patch)", GUEST, "build/binary-translation --strategy=patch" VMM,
-      { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation-patch.txt" },
+      { 1, 3 }, 4, "make build/binary-translation", "tests/expected/binary-translation-patch.txt", REAL },
     { "paravirt", "paravirt", GUEST, "build/paravirt -kernel " KERNEL_PV REST, { 1, 3 }, 4, "make build/paravirt",
-      "tests/expected/paravirt.txt" },
+      "tests/expected/paravirt.txt", REAL },
     { "paravirt-trap", "paravirt (trap)", GUEST, "build/paravirt --gate=trap -kernel " KERNEL_PV REST, { 1, 3 }, 4,
-      "make build/paravirt", "tests/expected/paravirt.txt" },
+      "make build/paravirt", "tests/expected/paravirt.txt", REAL },
+    { "hwassist", "hwassist (kvm)", GUEST, "build/hwassist" VMM, { 1, 3 }, 4, "make build/hwassist", NULL, REAL },
     { "qemu-tcg", "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
-      "install the package qemu-system-x86", "tests/expected/qemu.txt" },
+      "install the package qemu-system-x86", "tests/expected/qemu.txt", REAL },
+    /* Processors that software makes. */
+    { "qemu-svm-base", "qemu, cpu max", TIMED, "sh benchmarks/qemu-base " KERNEL " {append}", { 1, 3 }, .3, "", NULL,
+      "qemu-svm-base", false },
+    { "hwassist-svm", "hwassist (svm on qemu)", GUEST, BARE "qemu-svm" VMM, { 1, 3 }, .3, "", "tests/expected/qemu.txt",
+      "qemu-svm-base", false },
+    { "hwassist-svm-shadow", "hwassist (svm on qemu, --no-npt)", GUEST, BARE "qemu-svm --no-npt" VMM, { 1, 3 }, .3, "",
+      "tests/expected/qemu.txt", "qemu-svm-base", true },
+    { "bochs-base", "bochs", COUNTED, "sh tests/bochs {append} {timeout}", { 0, 1 }, 0, "", NULL, "bochs-base", true },
+    { "hwassist-vmx", "hwassist (vmx on bochs)", COUNTED, BARE "bochs-vmx" VMM, { 1, 3 }, 0, "", NULL, "bochs-base", true },
     { 0 },
 };
 
@@ -117,6 +131,8 @@ const struct target targets[] = {
     { "paravirt: page-table change and use, the same", "paravirt", "ptemod", 1, 1, false, OTHERS, "ptemod" },
     { "paravirt: page-table update, one each over 64", "paravirt", "pte-update", 1, 3, true, "paravirt", "pte-update-64" },
     { "paravirt: boot to DONE, ms", "paravirt", "boot", 1, 15, false, "", "" },
+    { "hwassist (svm on qemu): an exit for in", "hwassist-svm", "in", 1, 600, false, "instructions", "" },
+    { "hwassist (svm on qemu): an exit for cpuid", "hwassist-svm", "cpuid", 1, 250, false, "instructions", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },
     { 0 },
@@ -171,4 +187,11 @@ bool runs_workload(const struct engine *engine, const char *workload)
         if (equals(workload, word))
             return true;
     return false;
+}
+
+const char *unit_of(int engine, int benchmark)
+{
+    static char unit[40];
+    snprintf(unit, sizeof unit, "%s%s", engines[engine].baseline ? "emulated " : "", benchmarks[benchmark].unit);
+    return unit;
 }

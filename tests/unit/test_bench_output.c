@@ -91,6 +91,64 @@ START_TEST(sums_the_exits)
 }
 END_TEST
 
+START_TEST(reads_ticks_where_a_vmm_tells)
+{
+    json_t *ticks = parse_ticks("{\"exits\":{\"io\":3,\"total\":3},\"ticks\":{\"io\":981}}");
+    ck_assert_int_eq(json_integer_value(json_object_get(ticks, "io")), 981);
+    json_decref(ticks);
+    ck_assert_ptr_null(parse_ticks("{\"exits\":{\"io\":3,\"total\":3}}"));
+    ck_assert_ptr_null(parse_ticks("{\"ticks\":{}}"));          /* those of the hosted VMMs */
+    ck_assert_ptr_null(parse_ticks("{\"ticks\":7}"));
+    ck_assert_ptr_null(parse_ticks(""));
+}
+END_TEST
+
+/* io grows by one for each of 200 operations; the interrupt, of the timer, does not; hlt is fewer, cr is new. */
+START_TEST(tells_what_an_operation_adds)
+{
+    json_t *few = json_loads("{\"io\": 124, \"interrupt\": 1, \"hlt\": 500, \"msr\": 0}", 0, NULL);
+    json_t *many = json_loads("{\"io\": 324, \"interrupt\": 11, \"hlt\": 100, \"cr\": 11, \"msr\": 0}", 0, NULL);
+    json_t *each = per_operation(few, many, 200);
+    ck_assert_uint_eq(json_object_size(each), 3);
+    ck_assert_double_eq(json_number_value(json_object_get(each, "io")), 1);
+    ck_assert_double_eq(json_number_value(json_object_get(each, "hlt")), -2);
+    ck_assert_double_eq_tol(json_number_value(json_object_get(each, "cr")), 0.055, 1e-12);
+    json_decref(few);
+    json_decref(many);
+    json_decref(each);
+}
+END_TEST
+
+/* emulated.c counts engine after engine, and divides by what it has of the baseline. */
+START_TEST(an_emulated_engine_has_its_baseline_above_it)
+{
+    int emulated = 0;
+    for (int e = 0; engines[e].name; e++) {
+        const char *name = engines[e].baseline;
+        int base = name ? engine_index(name) : -1;
+        if (!name)
+            continue;
+        emulated++;
+        ck_assert_msg(base >= 0 && base <= e, "%s: its baseline %s is not above it", engines[e].name, name);
+        ck_assert_str_eq(engines[base].baseline, name);
+        ck_assert_msg(!engines[base].repeat == !engines[e].repeat, "%s is timed, or %s, not both", engines[e].name, name);
+        ck_assert_msg(!engines[base].slow || engines[e].slow, "%s needs %s, which QUICK=1 leaves out", engines[e].name, name);
+        for (int w = 0; workloads[w].name; w++)
+            ck_assert_msg(!runs_workload(&engines[e], workloads[w].name) || !strcmp(workloads[w].name, "probes") ||
+                          runs_workload(&engines[base], workloads[w].name), "%s does not run %s", name, workloads[w].name);
+    }
+    ck_assert_int_ge(emulated, 2);
+}
+END_TEST
+
+START_TEST(a_unit_says_that_it_is_emulated)
+{
+    ck_assert_str_eq(unit_of(engine_index("hwassist"), benchmark_index("in")), "cycles");
+    ck_assert_str_eq(unit_of(engine_index("hwassist-svm"), benchmark_index("in")), "emulated cycles");
+    ck_assert_str_eq(unit_of(engine_index("qemu-svm-base"), benchmark_index("boot")), "emulated ms");
+}
+END_TEST
+
 START_TEST(knows_names_exactly)
 {
     ck_assert_int_ge(engine_index("qemu-tcg"), 0);
@@ -153,6 +211,10 @@ Suite *suite_bench_output(void)
     tcase_add_test(tests, keeps_the_reason_of_a_skip);
     tcase_add_test(tests, survives_long_lines_and_many);
     tcase_add_test(tests, sums_the_exits);
+    tcase_add_test(tests, reads_ticks_where_a_vmm_tells);
+    tcase_add_test(tests, tells_what_an_operation_adds);
+    tcase_add_test(tests, an_emulated_engine_has_its_baseline_above_it);
+    tcase_add_test(tests, a_unit_says_that_it_is_emulated);
     tcase_add_test(tests, knows_names_exactly);
     tcase_add_test(tests, adds_names_that_a_guest_prints);
     tcase_add_test(tests, divides_a_profile);
