@@ -242,7 +242,7 @@ paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's 
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
-BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results report profile emulated)
+BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results targets profile emulated)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
 BENCH_VMMS += $(if $(wildcard hwassist/bare/main.c),$(B)/hwassist-bare.elf)
 TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
@@ -251,8 +251,13 @@ TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.as
 $(B)/quadbench: $(BENCH_OBJ)
 	$(CC) -pie -o $@ $^ -ljansson -lm
 
-$(B)/calibrate: $(B)/obj/benchmarks/calibrate.o $(B)/obj/benchmarks/calibrate-loops.o
-	$(CC) -pie -o $@ $^
+REPORT_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard benchmarks/report/*.c))
+
+$(B)/quadreport: $(REPORT_OBJ)
+	$(CC) -pie -o $@ $^ -ljansson -lm
+
+$(B)/calibrate: $(B)/obj/benchmarks/calibrate.o $(B)/obj/benchmarks/calibrate-loops.o $(B)/obj/benchmarks/parts.o $(MACHINE_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
 
 $(B)/obj/benchmarks/calibrate-loops.o: benchmarks/calibrate-loops.asm | packages
 	@mkdir -p $(@D)
@@ -271,9 +276,17 @@ $(B)/guests/native/%.o: benchmarks/native/%.asm | packages
 	$(NASM) -f elf32 -g -F dwarf -w+all -o $@ $<
 
 .PHONY: bench compare
-bench: $(B)/quadbench $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.md (QUICK=1 FILTER= ENGINES= RUNS= SEED=)
-	@$(B)/quadbench $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
+bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SEED= RESUME=1)
+	@$(B)/quadbench $(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
+	@$(B)/quadreport
+
+.PHONY: report predict
+report: $(B)/quadreport ## the report once more, or on results of several machines (RESULTS="a.json b.json")
+	@$(B)/quadreport $(RESULTS)
+
+predict: $(B)/quadreport ## what operations would cost if an exit cost so many ns (EXIT_NS=300)
+	@$(B)/quadreport --predict "$(or $(EXIT_NS),300)" $(RESULTS)
 
 $(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
 	$(CC) -pie -o $@ $<
@@ -282,18 +295,18 @@ $(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
 kvm-exit: $(B)/kvm-exit $(B)/hwassist $(B)/guests/kernel.elf ## what build/hwassist adds to a bare KVM_RUN loop, in a nested Linux
 	@sh benchmarks/kvm-exit.sh
 
-compare: $(B)/quadbench ## two results side by side (OLD=old.json NEW=build/bench/results.json)
+compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/bench/results.json)
 	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
-	$(B)/quadbench --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
+	$(B)/quadreport --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
--include $(BENCH_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d $(B)/guests/native/twin.d
+-include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
-BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/schema)
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o

@@ -1,5 +1,6 @@
 /* The benchmark harness in one page: what runs (tables.c), how a cell is run (run.c), how its output is read
- * (output.c), what the numbers say (stats.c), where they go (results.c, report.c). main() is in quadbench.c.
+ * (output.c), what the numbers say (stats.c), where they go (results.c; report/ makes of it what people read). main() is in
+ * quadbench.c.
  * A cell is one engine running one workload once; a series is all samples of one benchmark on one engine. */
 #ifndef BENCH_H
 #define BENCH_H
@@ -14,7 +15,7 @@
 #define KERNEL "build/guests/kernel.elf"
 #define KERNEL_PV "build/guests/kernel-pv.elf"            /* its port to paravirt */
 
-enum { MAX_ENGINES = 16, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_FAILED = 128, REASON = 400 };
+enum { MAX_ENGINES = 16, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_PROBES = 512, REASON = 400 };
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {
@@ -64,13 +65,14 @@ const char *unit_of(int engine, int benchmark);             /* "emulated cycles"
 
 /* ---- output.c ---- */
 struct sample { char name[40]; uint64_t iterations, cycles; };
+struct probe { char name[40]; bool right; char want[40], got[40]; };
 struct output {
     struct sample samples[MAX_SAMPLES];
     size_t count;
     struct { char name[40], why[160]; } skipped[16];
     size_t skips;
-    unsigned passed, failed;                                /* PROBE lines */
-    char failures[MAX_FAILED][40];
+    struct probe probes[MAX_PROBES];                        /* PROBE lines */
+    size_t probe_count;
     bool done;                                              /* a DONE line came */
 };
 void parse_output(const char *text, struct output *out);    /* whole lines only; all else is for people */
@@ -88,8 +90,11 @@ struct profile { double instructions, cycles[SHARES]; };
 bool parse_profile(const json_t *root, struct profile *p);  /* of a VMM's --profile; false: not ours. root may be NULL */
 
 /* ---- stats.c ---- */
-struct summary { size_t n; double median, q1, q3, iqr, mad, low; };
+struct summary { size_t n; double median, q1, q3, iqr, mad, low; unsigned outliers; };
 struct summary summarize(const double *values, size_t n);
+bool is_outlier(double value, const struct summary *s);
+/* 95 % of the medians of resamples, drawn by run and repeatable. n > 0; run[] is not negative. */
+void bootstrap_median(const double *values, const int *run, size_t n, double *low, double *high);
 double geometric_mean(const double *values, size_t n);      /* 0 if n is 0 */
 uint32_t random_next(uint32_t *state);
 void shuffle(size_t *order, size_t n, uint32_t *state);
@@ -119,8 +124,8 @@ struct series {
     json_t *ticks;                                          /* likewise: time stamps in the monitor, for each such exit; NULL */
     double instructions;                                    /* of an emulated processor, each operation, exact; -1: not counted */
 };
-struct verdict { bool ran; unsigned passed, failed; char names[MAX_FAILED][40]; char reason[REASON]; };
-struct options { bool quick; int runs, cpu; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
+struct verdict { bool ran; struct probe probes[MAX_PROBES]; size_t count; char reason[REASON]; };
+struct options { bool quick, resume; int runs, cpu; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
 extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;
@@ -129,25 +134,23 @@ bool selected(int benchmark);                               /* by FILTER */
 bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
 struct job { int engine, workload, benchmark, run; };       /* benchmark -1: the whole workload in one process */
 void run_everything(void);                                  /* schedule.c */
+void progress(const char *engine, const char *what);        /* before each start; "" when there is nothing to tell */
 struct outcome run_counted(const struct job *job, int iterations);  /* of each benchmark; caller frees text and counters */
 void count_operations(const struct job *job, int iterations);       /* and three times as many: exits_per_op, exits, ticks */
 void add_value(int engine, int benchmark, int run, double value, const struct sample *raw);
 
 /* ---- profile.c ---- */
-extern const char *const share_titles[SHARES];
 void run_profiles(void);
-bool write_profiles(FILE *report);                          /* and OUT translator.dat; false: there is none */
+json_t *profiles_json(void);
 
 /* ---- emulated.c ---- */
 void run_emulated(void);
 double per_exit(int engine, int benchmark);                 /* instructions that an exit adds to the guest's own; -1 */
-bool write_emulated(FILE *report);                          /* and OUT emulated.dat; false: there is none */
 
-/* ---- results.c, report.c: files under build/bench/ ---- */
+/* ---- targets.c ---- */
+json_t *targets_json(void);
+
+/* ---- results.c: files under build/bench/ ---- */
 json_t *context(void);
 void write_results(json_t *context);
-void write_report(const json_t *context);
-FILE *create(const char *name);                             /* or the end of the program */
-int compare(const char *old_file, const char *new_file);
-double target_value(const struct target *t, bool low, double *worst);   /* by minima or medians; -1: not measured */
 #endif

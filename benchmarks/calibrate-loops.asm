@@ -31,6 +31,7 @@ calibrate_enter:
     mov [jump + 4], si
     mov eax, DATA
     mov [rax], rsp                      ; DATA + 0: our stack   + 8: where to go on   + 16: m16:32 back into the loop
+                                        ; + 24: cycles, for calibrate.c
     lea rdi, [.back]
     mov [rax + 8], rdi
     mov dword [rax + 16], CODE + (gate_back - calibrate_code)
@@ -50,7 +51,7 @@ calibrate_enter:
     ret
 
 section .rodata
-global calibrate_code, calibrate_code_end, calibrate_cli, calibrate_gate, calibrate_null
+global calibrate_code, calibrate_code_end, calibrate_cli, calibrate_split, calibrate_gate, calibrate_null
 calibrate_code:
 bits 32
 align 64
@@ -58,6 +59,22 @@ calibrate_cli:
     cli                                 ; one byte; the handler steps over it
     dec ecx
     jnz calibrate_cli
+    jmp LINUX_CS64:CODE + (leave64 - calibrate_code)
+
+; The same in halves: the handler finds in EAX when it began, and leaves in EBX when it ended.
+align 64
+calibrate_split:
+    xor esi, esi
+.turn:
+    rdtsc
+    cli
+    rdtsc
+    sub eax, ebx
+    add esi, eax
+    dec ecx
+    jnz .turn
+    mov eax, DATA
+    mov [ss:eax + 24], esi              ; Linux leaves DS empty
     jmp LINUX_CS64:CODE + (leave64 - calibrate_code)
 
 align 64

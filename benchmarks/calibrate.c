@@ -14,11 +14,13 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "parts.h"
+
 enum { CODE = 0x10000000, PAGE = 4096, STACK_TOP = CODE + 4 * PAGE, LDT_INDEX = 0, SELECTOR = LDT_INDEX << 3 | 7 };
 enum { SAMPLES = 15, PAGES = 128 };
 
 void calibrate_enter(uint32_t offset, uint16_t selector, uint32_t n, uint32_t stack);
-extern const char calibrate_code[], calibrate_code_end[], calibrate_cli[], calibrate_gate[], calibrate_null[];
+extern const char calibrate_code[], calibrate_code_end[], calibrate_cli[], calibrate_split[], calibrate_gate[], calibrate_null[];
 
 /* The plainest handler there can be: step over the one-byte instruction. The loop leaves FS and GS alone, so the
  * C library's thread pointer is in place; its stack is the alternate one. */
@@ -26,6 +28,16 @@ static void step_over(int number, siginfo_t *info, void *context)
 {
     (void)number, (void)info;
     ((ucontext_t *)context)->uc_mcontext.gregs[REG_RIP]++;
+}
+
+/* The same with a look at the clock at both ends. */
+static uint64_t entry_cycles;
+static void step_over_and_look(int number, siginfo_t *info, void *context)
+{
+    greg_t *gregs = ((ucontext_t *)context)->uc_mcontext.gregs;
+    entry_cycles += (uint32_t)__rdtsc() - (uint32_t)gregs[REG_RAX];
+    step_over(number, info, context);
+    gregs[REG_RBX] = (uint32_t)__rdtsc();
 }
 
 /* One code segment of base 0 and one low page each for code, data and stack. Returns NULL or why it cannot. */
@@ -55,6 +67,36 @@ static uint64_t loop(const char *entry, uint32_t n)
     uint64_t start = __rdtsc();
     calibrate_enter((uint32_t)(entry - calibrate_code), SELECTOR, n, STACK_TOP);
     return __rdtsc() - start;
+}
+
+static uint32_t split(uint32_t n)
+{
+    struct sigaction action = { .sa_sigaction = step_over_and_look, .sa_flags = SA_SIGINFO | SA_ONSTACK }, before;
+    sigaction(SIGSEGV, &action, &before);
+    entry_cycles = 0;
+    loop(calibrate_split, n);
+    sigaction(SIGSEGV, &before, NULL);
+    return *(volatile uint32_t *)(uintptr_t)(CODE + PAGE + 24);
+}
+
+static uint64_t signal_entries(uint32_t n) { return split(n), entry_cycles; }
+static uint64_t signal_returns(uint32_t n) { return split(n); }
+
+/* SIDT under UMIP: an exception that Linux answers by itself, the shortest way there and back. */
+static uint64_t exceptions(uint32_t n)
+{
+    char table[10];
+    uint64_t start = __rdtsc();
+    for (uint32_t i = 0; i < n; i++)
+        __asm__ volatile("sidt %0" : "=m"(table));
+    return __rdtsc() - start;
+}
+
+static int has_umip(void)
+{
+    struct __attribute__((packed)) { uint16_t limit; uint64_t base; } table;
+    __asm__ volatile("sidt %0" : "=m"(table));
+    return table.limit == 0;
 }
 
 static uint64_t signals(uint32_t n) { return loop(calibrate_cli, n) - loop(calibrate_null, n); }
@@ -104,18 +146,21 @@ int main(int argc, char **argv)
         const char *name;
         uint64_t (*measure)(uint32_t n);
         uint32_t n;
-        int needs_32_bit;
+        enum { ALWAYS, SEGMENTS, UMIP } needs;
     } limits[] = {
-        { "signal-roundtrip", signals, 250, 1 }, { "gate-roundtrip", gates, 4000, 1 },
-        { "linux-syscall", system_calls, 4000, 0 }, { "mmap-page", mappings, PAGES, 0 },
-        { "rdtsc", time_stamps, 20000, 0 },
+        { "signal-roundtrip", signals, 250, SEGMENTS }, { "signal-entry", signal_entries, 250, SEGMENTS },
+        { "signal-return", signal_returns, 250, SEGMENTS }, { "exception", exceptions, 1000, UMIP },
+        { "gate-roundtrip", gates, 4000, SEGMENTS }, { "linux-syscall", system_calls, 4000, ALWAYS },
+        { "mmap-page", mappings, PAGES, ALWAYS }, { "rdtsc", time_stamps, 20000, ALWAYS },
+        { "decode-new", decode_new, 2000, ALWAYS }, { "decode-again", decode_again, 2000, ALWAYS },
+        { "emulate-cli", emulate_cli, 2000, ALWAYS },
     };
     const char *only = argc > 1 ? strstr(argv[1], "only=") : NULL, *why = set_up_32_bit();
     for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
         if (only && strcmp(only + 5, limits[i].name))
             continue;
-        if (why && limits[i].needs_32_bit) {
-            printf("SKIP %s %s\n", limits[i].name, why);
+        if ((why && limits[i].needs == SEGMENTS) || (limits[i].needs == UMIP && !has_umip())) {
+            printf("SKIP %s %s\n", limits[i].name, limits[i].needs == UMIP ? "this processor has no UMIP, or Linux has it off" : why);
             continue;
         }
         for (int sample = -1; sample < SAMPLES; sample++) {         /* the first one warms up */

@@ -8,6 +8,18 @@
 
 #include "bench.h"
 
+/* `rest`: nothing after PASS, " want=... got=..." after FAIL. */
+static void parse_probe(const char *name, const char *word, const char *rest, struct output *out)
+{
+    struct probe p = { .right = !strcmp(word, "PASS") };
+
+    if ((p.right ? *rest : strcmp(word, "FAIL")) || out->probe_count == MAX_PROBES)
+        return;
+    strcpy(p.name, name);
+    sscanf(rest, " want=%39s got=%39s", p.want, p.got);
+    out->probes[out->probe_count++] = p;
+}
+
 static void parse_line(const char *line, struct output *out)
 {
     struct sample s;
@@ -20,10 +32,7 @@ static void parse_line(const char *line, struct output *out)
         if (s.iterations && out->count < MAX_SAMPLES)
             out->samples[out->count++] = s;
     } else if (sscanf(line, "PROBE %39s %7s%n", name, word, &end) == 2) {
-        if (!strcmp(word, "PASS") && !line[end])
-            out->passed++;
-        else if (!strcmp(word, "FAIL") && out->failed < MAX_FAILED)
-            strcpy(out->failures[out->failed++], name);
+        parse_probe(name, word, line + end, out);
     } else if (sscanf(line, "SKIP %39s %n", name, &end) == 1 && end > 0 && out->skips < 16) {
         strcpy(out->skipped[out->skips].name, name);
         snprintf(out->skipped[out->skips].why, sizeof out->skipped[0].why, "%s", line + end);

@@ -1,5 +1,5 @@
 /* Where binary translation's time goes: a few workloads of the guest under --profile, each several times, the fastest run
- * of each for translator.svg and the report; and what a translated instruction costs, over all of them, as the series
+ * of each for the report; and what a translated instruction costs, over all of them, as the series
  * `translation`. Profiled runs are not among those that the other tables time. Next: parse_profile() in output.c. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -17,7 +17,7 @@ static const struct { const char *name, *append; bool scales; } runs[] = {
 };
 enum { RUNS = sizeof runs / sizeof runs[0] };
 
-const char *const share_titles[SHARES] = {
+static const char *const share_titles[SHARES] = {
     [SHARE_CACHE] = "translated code", [SHARE_DIRECT] = "user code, run directly", [SHARE_CROSS] = "in and out of the cache",
     [SHARE_DECODE] = "decode", [SHARE_EMIT] = "plan and emit", [SHARE_ENTER] = "enter", [SHARE_LINK] = "look up and link",
     [SHARE_MONITOR] = "rest of the monitor", [SHARE_OUTSIDE] = "start, end, HLT",
@@ -54,6 +54,7 @@ static bool run_profile(int e, int run, struct profile *p)
     unlink(file);
     struct request r = { .engine = &engine, .tag = tag, .cpu = options.cpu, .timeout = 20 };
     strcpy(r.append, append);
+    progress(engines[e].name, tag);
     struct outcome o = run_cell(&r);
     root = json_load_file(file, 0, NULL);
     bool good = o.ran && parse_profile(root, p);
@@ -96,66 +97,22 @@ void run_profiles(void)
                 profile_engine(e, turn);
 }
 
-/* ---- the report ---- */
-
-static void write_row(FILE *report, FILE *data, int row, int e, int run)
+json_t *profiles_json(void)
 {
-    const struct profile *p = &fastest[e][run];
-    double all = total(p);
-
-    fprintf(report, "| %s | %s | %.2f |", runs[run].name, engines[e].title, all / tsc_ghz / 1e6);
-    fprintf(data, "%d \"%s%s\"", row, runs[run].name, strchr(engines[e].title, '(') ? " (all)" : "");
-    for (int i = 0; i < SHARES; i++) {
-        fprintf(report, " %.1f |", 100 * p->cycles[i] / all);
-        fprintf(data, " %.2f", 100 * p->cycles[i] / all);
-    }
-    fprintf(report, " %.0f | %.0f |\n", p->instructions, translation(p) / p->instructions / tsc_ghz);
-    fprintf(data, "\n");
-}
-
-static void write_head(FILE *report, FILE *data)
-{
-    fprintf(report, "\n## Where the translator's time goes\n\nPer cent of the run's cycles, in the fastest of its profiled "
-                    "runs. README.md tells what belongs where.\n\n| run | engine | ms |");
-    fprintf(data, "\"row\" \"run\"");
-    for (int i = 0; i < SHARES; i++) {
-        fprintf(report, " %s |", share_titles[i]);
-        fprintf(data, " \"%s\"", share_titles[i]);
-    }
-    fprintf(report, " instructions translated | ns for each |\n|---|---|");
-    for (int i = 0; i < SHARES + 3; i++)
-        fprintf(report, "---:|");
-    fprintf(report, "\n");
-    fprintf(data, "\n");
-}
-
-static void write_price(FILE *report, int e)
-{
-    const struct series *s = &series[e][benchmark_index("translation")];
-    struct summary sum = summarize(s->values, s->count);
-
-    if (s->count)
-        fprintf(report, "\nTranslation (decode, plan and emit, enter) under %s: %.0f ± %.0f ns per guest instruction, all "
-                        "of these runs together.\n", engines[e].title, sum.median / tsc_ghz, sum.iqr / 2 / tsc_ghz);
-}
-
-bool write_profiles(FILE *report)
-{
-    FILE *data = NULL;
-    int row = 0;
+    json_t *all = json_array();
 
     for (int run = 0; run < RUNS; run++)
         for (int e = 0; engines[e].name; e++) {
-            if (!fastest[e][run].instructions)
-                continue;
-            if (!data)
-                write_head(report, data = create(OUT "translator.dat"));
-            write_row(report, data, ++row, e, run);
+            const struct profile *p = &fastest[e][run];
+            json_t *shares = json_object();
+
+            for (int i = 0; i < SHARES && p->instructions; i++)
+                json_object_set_new(shares, share_titles[i], json_real(100 * p->cycles[i] / total(p)));
+            if (p->instructions)
+                json_array_append_new(all, json_pack("{s:s, s:s, s:f, s:O, s:f, s:f}", "run", runs[run].name, "technique", engines[e].name,
+                                                 "ms", total(p) / tsc_ghz / 1e6, "shares", shares, "instructions", p->instructions,
+                                                 "ns_each", translation(p) / p->instructions / tsc_ghz));
+            json_decref(shares);
         }
-    if (!data)
-        return false;
-    for (int e = 0; engines[e].name; e++)
-        write_price(report, e);
-    fclose(data);
-    return true;
+    return all;
 }

@@ -3,6 +3,7 @@
  * schedule.c (in which order). */
 #include <getopt.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,6 +46,54 @@ static void measure_tsc(void)
     while ((b.tv_sec - a.tv_sec) * 1000000000L + b.tv_nsec - a.tv_nsec < 50000000);
     uint64_t cycles = __rdtsc() - start;
     tsc_ghz = (double)cycles / ((double)(b.tv_sec - a.tv_sec) * 1e9 + (double)(b.tv_nsec - a.tv_nsec));
+}
+
+/* What RESUME=1 must find as it was: the same question, asked of the same programs. */
+static void describe_plan(char *plan, size_t size, const char *engine_list)
+{
+    int n = snprintf(plan, size, "quick %d runs %d seed %u engines %s filter %s\n", options.quick, options.runs, options.seed, engine_list,
+                     options.filter);
+    for (int e = 0; engines[e].name; e++) {
+        char program[100];
+        struct stat s;
+        snprintf(program, sizeof program, "%.*s", (int)strcspn(engines[e].command, " "), engines[e].command);
+        if (stat(program, &s) == 0 && (size_t)n < size)
+            n += snprintf(plan + n, size - (size_t)n, "%s %lld\n", program, (long long)s.st_mtime);
+    }
+}
+
+/* Begin anew, or go on with a plan that was interrupted; false: it is another one. */
+static bool open_plan(const char *engine_list)
+{
+    static char plan[4000], before[4000];
+    FILE *f = fopen(OUT "plan", "r");
+    describe_plan(plan, sizeof plan, engine_list);
+    if (f)
+        before[fread(before, 1, sizeof before - 1, f)] = 0;
+    if (f)
+        fclose(f);
+    if (options.resume && !strcmp(plan, before))
+        return true;
+    if (options.resume) {
+        fprintf(stderr, "quadbench: RESUME=1: %s; leave it out to begin anew\n",
+                f ? "the options are not those of the interrupted run, or a program has been built since" : "there is nothing to "
+                         "go on with");
+        return false;
+    }
+    if (system("rm -rf " OUT "cells && mkdir -p " OUT "cells") || !(f = fopen(OUT "plan", "w"))) {
+        perror("quadbench: " OUT "plan");
+        return false;
+    }
+    fputs(plan, f);
+    return fclose(f) == 0;
+}
+
+static void interrupted(int number)
+{
+    static const char text[] = "\nquadbench: interrupted; what is measured is kept, and `make bench RESUME=1` goes on from here\n";
+    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+        number = SIGTERM;
+    _exit(128 + number);
 }
 
 static int last_cpu(void)
@@ -94,8 +143,7 @@ static void check_names(const char *engine_list)
 }
 
 static const char usage[] =
-    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST]\n"
-    "       quadbench --compare OLD.json NEW.json\n"
+    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST] [--resume]\n"
     "Compares the engines on the same guest; results go to " OUT ". Lists have blanks or commas between.\n";
 
 static bool number(const char *text, long *value)
@@ -110,7 +158,7 @@ int main(int argc, char **argv)
     static const struct option longs[] = {
         { "quick", no_argument, NULL, 'q' },         { "runs", required_argument, NULL, 'r' },
         { "seed", required_argument, NULL, 's' },    { "engines", required_argument, NULL, 'e' },
-        { "filter", required_argument, NULL, 'f' },  { "compare", no_argument, NULL, 'c' },
+        { "filter", required_argument, NULL, 'f' },  { "resume", no_argument, NULL, 'R' },
         { "help", no_argument, NULL, 'h' },          { 0 },
     };
     const char *engine_list = "";
@@ -124,7 +172,7 @@ int main(int argc, char **argv)
         case 's': good = number(optarg, &n); options.seed = (uint32_t)n; break;
         case 'e': engine_list = optarg; break;
         case 'f': options.filter = optarg; break;
-        case 'c': return optind + 2 == argc ? compare(argv[optind], argv[optind + 1]) : (fputs(usage, stderr), 2);
+        case 'R': options.resume = true; break;
         case 'h': fputs(usage, stdout); return 0;
         default: good = false;
         }
@@ -139,12 +187,13 @@ int main(int argc, char **argv)
     options.cpu = last_cpu();
     mkdir("build", 0777);
     mkdir(OUT, 0777);
-    mkdir(OUT "cells", 0777);
+    if (!open_plan(engine_list))
+        return 2;
+    signal(SIGINT, interrupted);
     measure_tsc();
     json_t *facts = context();
     run_everything();
     write_results(facts);
-    write_report(facts);
     json_decref(facts);
     return 0;
 }

@@ -1,6 +1,5 @@
 /* What a run leaves for machines: results.json with every raw sample and the context it was taken in, results.csv
- * in long form, and the comparison of two such files. Names are stable; schema_version counts changes. */
-#include <math.h>
+ * in long form. Names are stable; report/results.schema.json says what stands where, schema_version counts its changes. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +9,7 @@
 
 #include "bench.h"
 
-enum { SCHEMA_VERSION = 1 };
+enum { SCHEMA_VERSION = 2 };
 
 /* The first line that a command prints, "" if it fails. */
 static json_t *first_line(const char *command)
@@ -58,6 +57,7 @@ static const char *which_kvm(void)
 json_t *context(void)
 {
     char cpu[200], flags[8192], date[40];
+    double load;
     struct utsname u;
     time_t t = time(NULL);
     uname(&u);
@@ -80,27 +80,31 @@ json_t *context(void)
     json_object_set_new(c, "seed", json_integer(options.seed));
     json_object_set_new(c, "pinned_to_cpu", json_integer(options.cpu));
     json_object_set_new(c, "filter", json_string(options.filter));
+    if (getloadavg(&load, 1) == 1)
+        json_object_set_new(c, "load", json_real(load));
     return c;
 }
 
 static void add_samples(json_t *r, const struct series *s)
 {
     struct summary sum = summarize(s->values, s->count);
+    double low, high;
     json_t *raw = json_array();
+    bootstrap_median(s->values, s->run, s->count, &low, &high);
     for (size_t i = 0; i < s->count; i++)
-        json_array_append_new(raw, json_pack("{s:i, s:I, s:I, s:f}", "run", s->run[i],
-                                             "iterations", (json_int_t)s->raw[i].iterations,
-                                             "cycles", (json_int_t)s->raw[i].cycles, "value", s->values[i]));
-    json_object_update_new(r, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "n", (json_int_t)sum.n, "median",
-                                        sum.median, "q1", sum.q1, "q3", sum.q3, "mad", sum.mad, "minimum", sum.low,
-                                        "samples", raw));
+        json_array_append_new(raw, json_pack("{s:i, s:I, s:I, s:f, s:b}", "run", s->run[i], "iterations",
+                                             (json_int_t)s->raw[i].iterations, "cycles", (json_int_t)s->raw[i].cycles, "value",
+                                             s->values[i], "outlier", is_outlier(s->values[i], &sum)));
+    json_object_update_new(r, json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:f, s:f, s:i, s:o}", "n", (json_int_t)sum.n, "median",
+                                        sum.median, "ci_low", low, "ci_high", high, "q1", sum.q1, "q3", sum.q3, "mad", sum.mad,
+                                        "minimum", sum.low, "outliers", (int)sum.outliers, "samples", raw));
 }
 
 static json_t *series_json(int e, int b)
 {
     const struct series *s = &series[e][b];
-    json_t *r = json_pack("{s:s, s:s, s:s, s:s, s:s*}", "technique", engines[e].name, "benchmark", benchmarks[b].name, "unit",
-                          unit_of(e, b), "status", s->count ? "ok" : "n/a", "baseline", engines[e].baseline);
+    json_t *r = json_pack("{s:s, s:s, s:s, s:s}", "technique", engines[e].name, "benchmark", benchmarks[b].name, "unit",
+                          unit_of(e, b), "status", s->count ? "ok" : "n/a");
     if (s->count)
         add_samples(r, s);
     else
@@ -114,7 +118,7 @@ static json_t *series_json(int e, int b)
     if (per_exit(e, b) >= 0)
         json_object_set_new(r, "instructions_per_exit", json_real(per_exit(e, b)));
     if (s->ticks)
-        json_object_set(r, "ticks_per_exit_by_reason", s->ticks);
+        json_object_set(r, "ticks_by_reason", s->ticks);
     return r;
 }
 
@@ -138,6 +142,67 @@ static void write_csv(void)
     fclose(f);
 }
 
+/* ---- tables, for whoever reads the file without this program ---- */
+
+static json_t *techniques_json(void)
+{
+    json_t *all = json_array();
+    for (int e = 0; engines[e].name; e++)
+        json_array_append_new(all, json_pack("{s:s, s:s, s:s*}", "name", engines[e].name, "title", engines[e].title, "baseline",
+                                             engines[e].baseline));
+    return all;
+}
+
+static json_t *benchmarks_json(void)
+{
+    json_t *all = json_array();
+    for (int b = 0; benchmarks[b].name; b++) {
+        const struct benchmark *k = &benchmarks[b];
+        json_t *one = json_pack("{s:s, s:s, s:s, s:s}", "name", k->name, "workload", k->workload, "unit", k->unit, "about", k->what);
+        if (k->published[0] > 0)
+            json_object_set_new(one, "published", json_pack("{s:f, s:f, s:f}", "native", k->published[0], "bt", k->published[1], "vt",
+                                                            k->published[2]));
+        if (selected(b))
+            json_array_append_new(all, one);
+        else
+            json_decref(one);
+    }
+    return all;
+}
+
+/* Why this probe is expected to fail, by a file of tests/expected: "NAME CONDITION REASON". NULL: it is not. */
+static json_t *expectation(const char *probe, const char *file)
+{
+    char line[300];
+    json_t *reason = NULL;
+    FILE *f = file ? fopen(file, "r") : NULL;
+    size_t n = strlen(probe);
+    while (f && !reason && fgets(line, sizeof line, f)) {
+        const char *condition = line + n + strspn(line + n, " ");
+        if (!strncmp(line, probe, n) && line[n] == ' ' && strchr(condition, ' '))
+            reason = json_stringn(strchr(condition, ' ') + 1, strcspn(strchr(condition, ' ') + 1, "\n"));
+    }
+    if (f)
+        fclose(f);
+    return reason;
+}
+
+static json_t *verdict_json(int e)
+{
+    const struct verdict *v = &verdicts[e];
+    json_t *probes = json_array();
+    for (size_t i = 0; i < v->count; i++) {
+        const struct probe *p = &v->probes[i];
+        json_t *one = json_pack("{s:s, s:b}", "name", p->name, "right", p->right);
+        if (!p->right)
+            json_object_update_new(one, json_pack("{s:s, s:s, s:o*}", "want", p->want, "got", p->got, "expected",
+                                                  expectation(p->name, engines[e].expected)));
+        json_array_append_new(probes, one);
+    }
+    return json_pack("{s:s, s:s, s:s, s:o}", "technique", engines[e].name, "status", v->ran ? "ok" : "n/a", "reason", v->reason, "probes",
+                     probes);
+}
+
 void write_results(json_t *facts)
 {
     json_t *results = json_array(), *correctness = json_array();
@@ -145,63 +210,16 @@ void write_results(json_t *facts)
         for (int b = 0; benchmarks[b].name; b++)
             if (selected(b))
                 json_array_append_new(results, series_json(e, b));
-    for (int e = 0; engines[e].name; e++) {
-        const struct verdict *v = &verdicts[e];
-        if (!v->ran && !v->reason[0])
-            continue;
-        json_t *names = json_array();
-        for (unsigned i = 0; i < v->failed; i++)
-            json_array_append_new(names, json_string(v->names[i]));
-        json_array_append_new(correctness, json_pack("{s:s, s:s, s:s, s:i, s:i, s:o}", "technique", engines[e].name,
-                                                     "status", v->ran ? "ok" : "n/a", "reason", v->reason, "passed",
-                                                     (int)v->passed, "failed", (int)v->failed, "failures", names));
-    }
-    json_t *root = json_pack("{s:i, s:O, s:o, s:o}", "schema_version", SCHEMA_VERSION, "context", facts, "results",
-                             results, "correctness", correctness);
+    for (int e = 0; engines[e].name; e++)
+        if (verdicts[e].ran || verdicts[e].reason[0])
+            json_array_append_new(correctness, verdict_json(e));
+    json_t *root = json_pack("{s:i, s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "context", facts, "techniques",
+                             techniques_json(), "benchmarks", benchmarks_json(), "results", results, "correctness", correctness, "targets",
+                             targets_json(), "profiles", profiles_json());
     if (!root || json_dump_file(root, OUT "results.json", JSON_INDENT(1) | JSON_REAL_PRECISION(9))) {
         fprintf(stderr, "quadbench: " OUT "results.json cannot be written\n");
         exit(1);
     }
     json_decref(root);
     write_csv();
-}
-
-static json_t *find(const json_t *results, const json_t *like)
-{
-    size_t i;
-    json_t *r;
-    json_array_foreach((json_t *)results, i, r)
-        if (json_equal(json_object_get(r, "technique"), json_object_get(like, "technique")) &&
-            json_equal(json_object_get(r, "benchmark"), json_object_get(like, "benchmark")))
-            return r;
-    return NULL;
-}
-
-static double field(const json_t *r, const char *name) { return json_number_value(json_object_get(r, name)); }
-
-/* Prints new / old for each series that both files have; "*" where the quartiles do not overlap. */
-int compare(const char *old_file, const char *new_file)
-{
-    json_error_t error;
-    json_t *old = json_load_file(old_file, 0, &error), *new = old ? json_load_file(new_file, 0, &error) : NULL;
-    if (!old || !new) {
-        fprintf(stderr, "quadbench: %s: %s\n", old ? new_file : old_file, error.text);
-        return 2;
-    }
-    json_t *before = json_object_get(old, "results"), *r;
-    size_t i;
-    printf("%-14s %-20s %12s %12s %8s\n", "technique", "benchmark", "old", "new", "new/old");
-    json_array_foreach(json_object_get(new, "results"), i, r) {
-        json_t *was = find(before, r);
-        double a = field(was, "median"), b = field(r, "median");
-        if (a <= 0 || b <= 0)
-            continue;
-        bool apart = field(r, "q1") > field(was, "q3") || field(r, "q3") < field(was, "q1");
-        printf("%-14s %-20s %12.5g %12.5g %8.3f%s%s\n", json_string_value(json_object_get(r, "technique")),
-               json_string_value(json_object_get(r, "benchmark")), a, b, b / a, json_object_get(r, "baseline") ? " emulated" : "",
-               apart ? " *" : "");
-    }
-    json_decref(old);
-    json_decref(new);
-    return 0;
 }

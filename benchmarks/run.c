@@ -127,37 +127,68 @@ static double now(void)
     return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
-struct outcome run_cell(const struct request *request)
+/* ---- RESUME=1: what a cell came to, beside its console ---- */
+
+/* Did an earlier run of the same plan finish this cell? Then its files are there. */
+static bool recall(const char *done, int *status, double *wall_ms, bool *in_time)
 {
-    struct outcome o = { 0 };
-    const struct engine *engine = request->engine;
-    char out[200], err[200], counters[200], timeout[16], append[200], command[512], *words[MAX_WORDS];
-    int status = 0;
+    FILE *f = options.resume ? fopen(done, "r") : NULL;
+    int ended = 0;
+    bool good = f && fscanf(f, "%d %lf %d", status, wall_ms, &ended) == 3;
+    if (f)
+        fclose(f);
+    *in_time = ended;
+    return good;
+}
 
-    snprintf(out, sizeof out, OUT "cells/%s-%s.out", engine->name, request->tag);
-    snprintf(err, sizeof err, OUT "cells/%s-%s.err", engine->name, request->tag);
-    snprintf(counters, sizeof counters, OUT "cells/%s-%s.json", engine->name, request->tag);
-    snprintf(timeout, sizeof timeout, "%d", (int)request->timeout);
-    snprintf(append, sizeof append, "%s", request->append);
-    snprintf(command, sizeof command, "%s", engine->command);
-    fill_words(words, command, append, counters, timeout);
-    unlink(counters);
+static void remember(const char *done, int status, double wall_ms, bool in_time)
+{
+    FILE *f = fopen(done, "w");
+    if (f) {
+        fprintf(f, "%d %.3f %d\n", status, wall_ms, in_time);
+        fclose(f);
+    }
+}
 
+static bool run_process(const struct request *request, char **words, const char *out, const char *err, int *status, double *wall_ms)
+{
     fflush(NULL);
     double began = now();
     pid_t pid = fork();
     if (pid == 0)
         start(words, out, err, request);
-    int grace = engine->baseline ? 60 : 1;                  /* its script ends the emulator, whose clock may be slow */
-    bool in_time = pid > 0 && wait_for(pid, request->timeout + grace, &status);
-    o.wall_ms = 1000 * (now() - began);
+    int grace = request->engine->baseline ? 60 : 1;         /* its script ends the emulator, whose clock may be slow */
+    bool in_time = pid > 0 && wait_for(pid, request->timeout + grace, status);
+    *wall_ms = 1000 * (now() - began);
+    return in_time;
+}
 
+struct outcome run_cell(const struct request *request)
+{
+    struct outcome o = { 0 };
+    const struct engine *engine = request->engine;
+    char out[200], err[200], counters[200], done[200], timeout[16], append[200], command[512], *words[MAX_WORDS];
+    int status = 0;
+    bool in_time;
+
+    snprintf(out, sizeof out, OUT "cells/%s-%s.out", engine->name, request->tag);
+    snprintf(err, sizeof err, OUT "cells/%s-%s.err", engine->name, request->tag);
+    snprintf(counters, sizeof counters, OUT "cells/%s-%s.json", engine->name, request->tag);
+    snprintf(done, sizeof done, OUT "cells/%s-%s.done", engine->name, request->tag);
+    snprintf(timeout, sizeof timeout, "%d", (int)request->timeout);
+    snprintf(append, sizeof append, "%s", request->append);
+    snprintf(command, sizeof command, "%s", engine->command);
+    fill_words(words, command, append, counters, timeout);
+    if (!recall(done, &status, &o.wall_ms, &in_time)) {
+        unlink(done);
+        unlink(counters);
+        in_time = run_process(request, words, out, err, &status, &o.wall_ms);
+        remember(done, status, o.wall_ms, in_time);
+    }
     o.text = read_file(out);
     o.counters = read_file(counters);
     char *errors = read_file(err);
-    if (pid < 0)
-        snprintf(o.reason, sizeof o.reason, "fork: %s", strerror(errno));
-    else if (!in_time)
+    if (!in_time)
         snprintf(o.reason, sizeof o.reason, "timed out after %.0f s", request->timeout);
     else
         explain(o.reason, sizeof o.reason, status, engine, errors);

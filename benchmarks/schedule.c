@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "bench.h"
@@ -14,12 +15,44 @@ static struct job jobs[MAX_JOBS];
 static size_t job_count;
 static char trouble[MAX_ENGINES][MAX_WORKLOADS][REASON];
 
-static void progress(const char *engine, const char *what, size_t at, size_t of)
+/* One line, where there is a terminal; else one for each tenth of the way. Starts of emulators count EMULATED times. */
+enum { EMULATED = 5 };
+static size_t starts_all, starts_done;
+
+void progress(const char *engine, const char *what)
 {
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, at == of ? "\r\033[K" : "\r\033[K[%zu/%zu] %s %s", at + 1, of, engine, what);
-    else if (at < of)
-        fprintf(stderr, "bench: %s %s\n", engine, what);
+    static time_t began;
+    static size_t told;
+    bool slow = *engine && engines[engine_index(engine)].baseline;
+    if (!began)
+        began = time(NULL);
+    size_t all = starts_all > starts_done ? starts_all : starts_done + 1, tenth = 10 * starts_done / all;
+    double left = starts_done ? difftime(time(NULL), began) * (double)(all - starts_done) / (double)starts_done : 0;
+    if (isatty(STDERR_FILENO) && !*engine)
+        fprintf(stderr, "\r\033[K");
+    else if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%2zu %%, %.0f s left: %s %s", 100 * starts_done / all, left, engine, what);
+    else if (*engine && starts_done && tenth > told)
+        fprintf(stderr, "bench: %zu0 %%, %.0f s left\n", told = tenth, left);
+    starts_done += slow ? EMULATED : 1;
+}
+
+/* Beside the plan: two runs for each operation whose events are counted, the probes, five profiles of two engines, and of what is
+ * emulated four runs and two for each of some ten operations that exit. A guess, for the time left. */
+static void count_starts(void)
+{
+    starts_all = 0;
+    for (size_t i = 0; i < job_count; i++)
+        starts_all += engines[jobs[i].engine].baseline ? EMULATED : 1;
+    for (int e = 0; engines[e].name; e++) {
+        if (!options.engine_on[e] || cannot_run(&engines[e]))
+            continue;
+        for (int b = 0; benchmarks[b].name; b++)
+            starts_all += !engines[e].baseline && strstr(engines[e].command, "{counters}") && selected(b) &&
+                          runs_workload(&engines[e], benchmarks[b].workload) ? 2 : 0;
+        starts_all += engines[e].baseline ? 24 * EMULATED : 1;
+        starts_all += runs_workload(&engines[e], "profile") ? 5 * (size_t)options.runs : 0;
+    }
 }
 
 static const char *job_name(const struct job *job)
@@ -32,7 +65,9 @@ static struct outcome run_job(const struct job *job, const char *extra, double t
     char tag[100];
     const char *name = job_name(job);
     struct request r = { &engines[job->engine], "", tag, options.cpu, timeout, *extra == 'i' };
-    snprintf(tag, sizeof tag, "%s%s-%d", name, r.counting ? "-counted" : "", job->run);
+    snprintf(tag, sizeof tag, "%s-%d%s%s", name, job->run, *extra ? "-" : "", extra);
+    for (char *blank; (blank = strchr(tag, ' '));)
+        *blank = '-';
     const struct workload *w = &workloads[job->workload];
     bool only = job->benchmark >= 0 && w->picks;
     snprintf(r.append, sizeof r.append, "%s%s%s %s", w->append, only ? " only=" : "",
@@ -50,10 +85,10 @@ void add_value(int engine, int benchmark, int run, double value, const struct sa
     s->raw[s->count++] = *raw;
 }
 
-static bool is_among(const char *name, const struct output *failures)
+static bool fails(const char *name, const struct output *failures)
 {
-    for (unsigned i = 0; i < failures->failed; i++)
-        if (!strcmp(failures->failures[i], name))
+    for (size_t i = 0; i < failures->probe_count; i++)
+        if (!failures->probes[i].right && !strcmp(failures->probes[i].name, name))
             return true;
     return false;
 }
@@ -69,7 +104,7 @@ static void record(const struct job *job, struct outcome *o)
         snprintf(o->reason, sizeof o->reason, "no DONE line");
     for (size_t i = 0; i < out.count; i++) {
         const struct sample *s = &out.samples[i];
-        if (is_among(s->name, &out))                        /* fast and wrong is not a result */
+        if (fails(s->name, &out))                           /* fast and wrong is not a result */
             snprintf(o->reason, sizeof o->reason, "%s: wrong checksum", s->name);
         else
             add_value(job->engine, benchmark_add(s->name, workload), job->run,
@@ -115,11 +150,11 @@ static void run_plan(void)
         const struct job *job = &jobs[order[i]];
         if (strstr(trouble[job->engine][job->workload], "timed out") || cannot_run(&engines[job->engine]))
             continue;                                       /* it would again, and nobody waits for that */
-        progress(engines[job->engine].name, job_name(job), i, job_count);
+        progress(engines[job->engine].name, job_name(job));
         struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
         record(job, &o);
     }
-    progress("", "", job_count, job_count);
+    progress("", "");
 }
 
 /* A workload that broke off took the benchmarks after the break with it: each gets a run of its own, until three
@@ -134,7 +169,7 @@ static void retry(void)
             if (cannot_run(&engines[e]) || !trouble[e][w][0] || !workloads[w].scales || s->count || s->reason[0] || !selected(b) ||
                 timeouts == 3)
                 continue;
-            progress(engines[e].name, benchmarks[b].name, 0, 1);
+            progress(engines[e].name, benchmarks[b].name);
             struct job job = { e, w, b, 0 };
             struct outcome o = run_job(&job, "samples=3 cycles=1000000", 4);
             timeouts += strstr(o.reason, "timed out") != NULL;
@@ -146,7 +181,7 @@ struct outcome run_counted(const struct job *job, int iterations)
 {
     char extra[60];
     snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
-    progress(engines[job->engine].name, job_name(job), 0, 1);
+    progress(engines[job->engine].name, job_name(job));
     return run_job(job, extra, 60);
 }
 
@@ -198,7 +233,7 @@ static void count_all(void)
                 count_operations(&(struct job){ e, w, b, 0 },
                                  strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4);
         }
-    progress("", "", 1, 1);
+    progress("", "");
 }
 
 static void run_probes(void)
@@ -213,18 +248,17 @@ static void run_probes(void)
             continue;
         }
         struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20, false };
-        progress(engines[e].name, "probes", 0, 1);
+        progress(engines[e].name, "probes");
         struct outcome o = run_cell(&r);
         parse_output(o.text, &out);
         v->ran = o.ran;
-        v->passed = out.passed;
-        v->failed = out.failed;
-        memcpy(v->names, out.failures, sizeof v->names);
+        v->count = out.probe_count;
+        memcpy(v->probes, out.probes, sizeof v->probes);
         strcpy(v->reason, o.reason);
         free(o.text);
         free(o.counters);
     }
-    progress("", "", 1, 1);
+    progress("", "");
 }
 
 /* Why engine e has no sample of benchmark b. */
@@ -259,6 +293,7 @@ static void give_reasons(void)
 void run_everything(void)
 {
     plan();
+    count_starts();
     run_plan();
     retry();
     count_all();
@@ -267,5 +302,5 @@ void run_everything(void)
     run_profiles();
     give_reasons();
     run_emulated();
-    progress("", "", 1, 1);
+    progress("", "");
 }

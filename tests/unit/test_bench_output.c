@@ -43,9 +43,11 @@ START_TEST(counts_probes)
 {
     parse_output("PROBE popf PASS\nPROBE sidt FAIL want=00001000 got=ffff0000\nPROBE odd PASSED\nPROBE lar\n"
                  "DONE 1 1\n", &out);
-    ck_assert_uint_eq(out.passed, 1);
-    ck_assert_uint_eq(out.failed, 1);
-    ck_assert_str_eq(out.failures[0], "sidt");
+    ck_assert_uint_eq(out.probe_count, 2);
+    ck_assert(out.probes[0].right && !out.probes[1].right);
+    ck_assert_str_eq(out.probes[1].name, "sidt");
+    ck_assert_str_eq(out.probes[1].want, "00001000");
+    ck_assert_str_eq(out.probes[1].got, "ffff0000");
 }
 END_TEST
 
@@ -66,12 +68,12 @@ START_TEST(survives_long_lines_and_many)
     *p++ = '\n';
     for (int i = 0; i < 2 * MAX_SAMPLES; i++)
         p = stpcpy(p, "BENCH null 1 1\n");
-    for (int i = 0; i < 2 * MAX_FAILED; i++)
+    for (int i = 0; i < 2 * MAX_PROBES; i++)
         p = stpcpy(p, "PROBE a-name-that-is-longer-than-forty-characters-is FAIL want=0 got=1\n"
                       "PROBE x FAIL want=0 got=1\n");
     parse_output(text, &out);
     ck_assert_uint_eq(out.count, MAX_SAMPLES);
-    ck_assert_uint_eq(out.failed, MAX_FAILED);
+    ck_assert_uint_eq(out.probe_count, MAX_PROBES);
     free(text);
 }
 END_TEST

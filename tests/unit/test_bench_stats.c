@@ -1,5 +1,6 @@
 /* The harness's statistics against values worked out by hand (and R's quantile, type 7). */
 #include <check.h>
+#include <math.h>
 #include <stdlib.h>
 
 #include "../../benchmarks/bench.h"
@@ -38,6 +39,66 @@ START_TEST(few_samples)
 }
 END_TEST
 
+START_TEST(outliers_are_counted_and_kept)
+{
+    const double values[] = { 10, 11, 9, 10, 12, 8, 10, 11, 9, 60 };
+    struct summary s = summarize(values, 10);
+    ck_assert_uint_eq(s.outliers, 1);
+    ck_assert_uint_eq(s.n, 10);
+    ck_assert(is_outlier(60, &s) && !is_outlier(12, &s));
+}
+END_TEST
+
+/* The interval is of the runs: two runs that differ make it wide, however many samples they have. */
+START_TEST(the_interval_follows_the_runs)
+{
+    double values[400], low, high;
+    int run[400];
+    for (int i = 0; i < 400; i++) {
+        run[i] = i % 4;
+        values[i] = 100 + (run[i] < 2 ? 0 : 10) + i % 3;
+    }
+    bootstrap_median(values, run, 400, &low, &high);
+    ck_assert_double_le(low, 102);
+    ck_assert_double_ge(high, 110);
+    for (int i = 0; i < 400; i++)
+        values[i] = 100 + i % 3;
+    bootstrap_median(values, run, 400, &low, &high);
+    ck_assert_double_eq(low, 101);
+    ck_assert_double_eq(high, 101);
+}
+END_TEST
+
+/* Of 1,000 intervals for the median of exponential samples (ln 2), about 950 must hold it: 28 runs of one sample each. */
+START_TEST(the_interval_covers)
+{
+    uint32_t state = 7;
+    int held = 0;
+    for (int k = 0; k < 1000; k++) {
+        double values[28], low, high;
+        int run[28];
+        for (int i = 0; i < 28; i++) {
+            values[i] = -log((random_next(&state) + 1.0) / 4294967297.0);
+            run[i] = i;
+        }
+        bootstrap_median(values, run, 28, &low, &high);
+        held += low <= log(2) && log(2) <= high;
+    }
+    ck_assert_int_ge(held, 900);
+    ck_assert_int_le(held, 990);
+}
+END_TEST
+
+START_TEST(an_interval_of_one_sample_is_that)
+{
+    double one = 5, low, high;
+    int run = 3;
+    bootstrap_median(&one, &run, 1, &low, &high);
+    ck_assert_double_eq(low, 5);
+    ck_assert_double_eq(high, 5);
+}
+END_TEST
+
 START_TEST(geometric)
 {
     const double values[] = { 1, 4, 16 };
@@ -71,6 +132,10 @@ Suite *suite_bench_stats(void)
     tcase_add_test(tests, median_and_quartiles);
     tcase_add_test(tests, an_outlier_moves_neither_median_nor_mad);
     tcase_add_test(tests, few_samples);
+    tcase_add_test(tests, outliers_are_counted_and_kept);
+    tcase_add_test(tests, the_interval_follows_the_runs);
+    tcase_add_test(tests, the_interval_covers);
+    tcase_add_test(tests, an_interval_of_one_sample_is_that);
     tcase_add_test(tests, geometric);
     tcase_add_test(tests, shuffle_repeats_and_loses_nothing);
     suite_add_tcase(suite, tests);

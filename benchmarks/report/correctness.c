@@ -1,0 +1,176 @@
+/* What each technique gets right: groups of probes by techniques, each cell a link to what was expected and what was seen. */
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "report.h"
+
+#define GROUPS_FILE "tests/probe-groups.txt"
+
+enum { GROUPS_MAX = 16, TECHNIQUES_MAX = 64 };
+
+static struct group { char pattern[80], label[80], why[120]; regex_t regex; } groups[GROUPS_MAX];
+static int group_count;
+
+static void read_groups(void)
+{
+    FILE *f = fopen(GROUPS_FILE, "r");
+    char line[400];
+
+    if (group_count || !f) {
+        if (!f)
+            fprintf(stderr, "quadreport: " GROUPS_FILE " cannot be read: run this where the kit's Makefile is\n");
+        return;
+    }
+    while (group_count < GROUPS_MAX && fgets(line, sizeof line, f)) {
+        struct group *g = &groups[group_count];
+        char *why = strrchr(line, '|'), *label;
+
+        if (*line == '#' || !why)
+            continue;
+        *why = '\0';
+        label = strrchr(line, '|');
+        if (!label)
+            continue;
+        *label = '\0';
+        snprintf(g->pattern, sizeof g->pattern, "%.79s", line);
+        snprintf(g->label, sizeof g->label, "%s", label + 1);
+        snprintf(g->why, sizeof g->why, "%.*s", (int)strcspn(why + 1, "\n"), why + 1);
+        group_count += regcomp(&g->regex, g->pattern, REG_EXTENDED | REG_NOSUB) == 0;
+    }
+    fclose(f);
+}
+
+static int group_of(const char *probe)
+{
+    for (int g = 0; g < group_count; g++)
+        if (regexec(&groups[g].regex, probe, 0, NULL, 0) == 0)
+            return g;
+    return -1;
+}
+
+static void count_group(const json_t *verdict, int g, int *right, int *all)
+{
+    json_t *probe;
+    size_t i;
+
+    *right = *all = 0;
+    json_array_foreach(json_object_get(verdict, "probes"), i, probe)
+        if (group_of(word_of(probe, "name")) == g) {
+            (*all)++;
+            *right += truth_of(probe, "right");
+        }
+}
+
+static bool group_is_there(const struct results *r, int g)
+{
+    json_t *v;
+    size_t i;
+    int right, all;
+
+    json_array_foreach(list_of(r, "correctness"), i, v) {
+        count_group(v, g, &right, &all);
+        if (all)
+            return true;
+    }
+    return false;
+}
+
+static bool ran(const json_t *verdict) { return json_array_size(json_object_get(verdict, "probes")) > 0; }
+
+static void matrix(struct doc *d, const struct results *r)
+{
+    const char *columns[TECHNIQUES_MAX + 2] = { "<probes" };
+    char id[160];
+    int n = 1, right, all;
+    json_t *v;
+    size_t i;
+
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        if (ran(v))
+            columns[n++] = title_of(r, word_of(v, "technique"));
+    columns[n++] = "<under trap-emulate, because";
+    doc_table(d, columns, n);
+    for (int g = 0; g < group_count; g++) {
+        if (!group_is_there(r, g))
+            continue;
+        doc_row(d);
+        doc_cell(d, "text", "%s", groups[g].label);
+        json_array_foreach(list_of(r, "correctness"), i, v) {
+            if (!ran(v))
+                continue;
+            count_group(v, g, &right, &all);
+            snprintf(id, sizeof id, "probes-%s-%d", word_of(v, "technique"), g);
+            if (!all)
+                doc_cell(d, "none", " ");
+            else
+                doc_link(d, right == all ? "right" : "wrong", id, "%d of %d", right, all);
+        }
+        doc_cell(d, "text", "%s", groups[g].why);
+    }
+    doc_end_table(d);
+}
+
+/* One cell, opened: its probes, those that fail first. */
+static void details(struct doc *d, const struct results *r, const json_t *verdict, int g)
+{
+    static const char *const columns[] = { "<probe", "<verdict", "<expected", "<observed", "<why, if it was to be" };
+    char id[160];
+    json_t *probe;
+    size_t i;
+    int right, all;
+
+    count_group(verdict, g, &right, &all);
+    if (!all)
+        return;
+    snprintf(id, sizeof id, "probes-%s-%d", word_of(verdict, "technique"), g);
+    doc_html_only(d, right == all);                         /* nothing to tell on paper */
+    doc_details(d, id, "%s under %s: %d of %d right", groups[g].label, title_of(r, word_of(verdict, "technique")), right, all);
+    doc_table(d, columns, sizeof columns / sizeof columns[0]);
+    for (int good = 0; good < 2; good++)
+        json_array_foreach(json_object_get(verdict, "probes"), i, probe) {
+            if (truth_of(probe, "right") != good || group_of(word_of(probe, "name")) != g)
+                continue;
+            doc_row(d);
+            doc_cell(d, "text", "%s", word_of(probe, "name"));
+            doc_cell(d, good ? "text right" : "text wrong", good ? "right" : "wrong");
+            doc_cell(d, "text", "%s", good ? "as it should be" : word_of(probe, "want"));
+            doc_cell(d, "text", "%s", good ? "the same" : word_of(probe, "got"));
+            doc_cell(d, "text", "%s", word_of(probe, "expected"));
+        }
+    doc_end_table(d);
+    doc_end_details(d);
+    doc_html_only(d, false);
+}
+
+void section_correctness(struct doc *d, const struct results *r)
+{
+    int unexpected = 0, all = 0;
+    json_t *v, *probe;
+    size_t i, k;
+
+    read_groups();
+    doc_heading(d, 2, "correctness", "Who gets it right?");
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        json_array_foreach(json_object_get(v, "probes"), k, probe) {
+            all++;
+            unexpected += !truth_of(probe, "right") && !*word_of(probe, "expected");
+        }
+    if (!all) {
+        doc_text(d, "The probes were not run (FILTER left them out).");
+        return;
+    }
+    doc_text(d, "Each probe is a few instructions of the guest's kernel whose outcome the manual fixes. A click on a cell shows what was "
+                "expected and what the guest saw. %s", unexpected ? "**Some failures are not among the expected ones.**"
+                                                                  : "All failures are expected ones, each with its reason.");
+    matrix(d, r);
+    doc_details(d, NULL, "Cell by cell: what each probe expected and saw");
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        for (int g = 0; g < group_count; g++)
+            details(d, r, v, g);
+    doc_end_details(d);
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        if (!ran(v) || *word_of(v, "reason"))
+            doc_text(d, "%s: n/a (%s)", title_of(r, word_of(v, "technique")), word_of(v, "reason"));
+}

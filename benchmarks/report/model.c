@@ -1,0 +1,157 @@
+/* The cost model: events per operation times what this host's mechanisms cost, beside what was measured; what an operation would cost if
+ * an exit cost something else; and two results side by side. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report.h"
+
+/* By what an event crosses. The units are measured by benchmarks/calibrate.c in the same run. */
+static const struct unit { const char *event, *of[2]; } units[] = {
+    { "shadow-fill", { "signal-roundtrip", "mmap-page" } },
+    { "gate", { "gate-roundtrip" } },                       /* gate-call, gate-store, ... */
+    { "hypercall", { "gate-roundtrip" } },
+    { "user-call", { "gate-roundtrip" } },
+    { "sensitive", { "signal-roundtrip" } },
+    { "exception", { "signal-roundtrip" } },
+    { "software-interrupt", { "signal-roundtrip" } },
+    { "breakpoint", { "signal-roundtrip" } },
+    { "single-step", { "signal-roundtrip" } },
+};
+
+/* Cycles; NAN: nobody knows. */
+static double unit_of(const struct results *r, const char *event)
+{
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (!strncmp(event, units[i].event, strlen(units[i].event))) {
+            double cost = median_of(r, "host", units[i].of[0]);
+
+            return units[i].of[1] ? cost + median_of(r, "host", units[i].of[1]) : cost;
+        }
+    return NAN;
+}
+
+/* What the events of one operation cost by the model; NAN if an event's unit is not known. */
+static double modelled(const struct results *r, const json_t *series)
+{
+    const char *event;
+    json_t *count;
+    double cost = 0;
+
+    json_object_foreach(json_object_get(series, "exits_by_reason"), event, count)
+        cost += json_number_value(count) * unit_of(r, event);
+    return cost;
+}
+
+static const char *verdict(double model, double measured)
+{
+    return measured > model * 1.25 ? "dearer than the model" : measured < model * 0.75 ? "cheaper than the model" : "within a quarter";
+}
+
+void section_model(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<technique", "<operation", "model", "measured", "measured over model", "<" };
+    int rows = 0, off = 0;
+    const char *last = "";
+    json_t *s;
+    size_t i;
+
+    doc_heading(d, 2, "model", "Can it be predicted?");
+    doc_text(d, "The model: events per operation, times what each must cost on this host, measured without any VMM: a signal and "
+                "its return "
+                "(%.0f cycles), a far jump there and back (%.0f), a page mapped (%.0f). Where more than a quarter is missing, the "
+                "VMM's own work is "
+                "not small beside the crossing, or Linux does something the model does not know: an `munmap`, a second fault.",
+             median_of(r, "host", "signal-roundtrip"), median_of(r, "host", "gate-roundtrip"), median_of(r, "host", "mmap-page"));
+    doc_table(d, columns, 6);
+    json_array_foreach(list_of(r, "results"), i, s) {
+        double model = modelled(r, s), measured = number_of(s, "median");
+        const char *word;
+
+        if (isnan(model) || model < 1 || !strncmp(word_of(s, "benchmark"), "compute-", 8) || strcmp(word_of(s, "unit"), "cycles"))
+            continue;
+        word = verdict(model, measured);
+        rows++;
+        off += *word != 'w';
+        doc_row(d);
+        doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
+        doc_cell(d, "text", "%s", word_of(s, "benchmark"));
+        doc_cell(d, "", "%.0f", model);
+        doc_cell(d, "", "%.0f", measured);
+        doc_cell(d, "", "%.2f", measured / model);
+        doc_cell(d, *word == 'w' ? "text right" : "text", "%s", word);
+        last = word_of(s, "technique");
+    }
+    doc_end_table(d);
+    doc_text(d, "%d of %d operations are off by more than a quarter.", off, rows);
+}
+
+/* ---- predict ------------------------------------------------------------------------------------- */
+
+/* The technique whose only cost is its exits: a processor with virtualization. Its counts come from an emulated one. */
+#define HARDWARE "hwassist-svm"
+
+int predict(const struct results *r, double exit_ns)
+{
+    double exit_cycles = exit_ns * r->ghz;
+    char text[4][24];
+    json_t *s;
+    size_t i;
+    int rows = 0;
+
+    printf("If an exit of hardware virtualization cost %.0f ns, an operation would cost:\n\n%-16s %6s %12s   %12s %12s %12s\n", exit_ns,
+           "operation", "exits", "hardware", "trap-emul.", "bin.-trans.", "paravirt");
+    json_array_foreach(list_of(r, "results"), i, s) {
+        const char *name = word_of(s, "benchmark"), *others[] = { "trap-emulate", "binary-translation", "paravirt" };
+        double exits = number_of(s, "exits_per_op"), native = median_of(r, "trap-emulate", "null");
+
+        if (strcmp(word_of(s, "technique"), HARDWARE) || isnan(exits) || isnan(median_of(r, "trap-emulate", name)) || !strcmp(name, "boot"))
+            continue;
+        printf("%-16s %6.3g %12s  ", name, exits, exits > 0.005 ? in_time((exits * exit_cycles + native) / r->ghz, text[3]) : "as native");
+        for (int k = 0; k < 3; k++) {
+            double other = median_of(r, others[k], name);
+
+            printf(" %12s", isnan(other) ? "n/a" : in_time(other / r->ghz, text[k]));
+        }
+        printf("\n");
+        rows++;
+    }
+    if (!rows) {
+        fprintf(stderr, "quadreport: %s has no exits of %s to predict from; run `make bench` without FILTER\n", r->file, HARDWARE);
+        return 2;
+    }
+    printf("\nHardware: exits (counted under nested paging on an emulated AMD-V) times %.0f ns; the others as measured in %s.\n",
+           exit_ns, r->file);
+    return 0;
+}
+
+/* ---- compare ------------------------------------------------------------------------------------- */
+
+int compare(const struct results *old, const struct results *new)
+{
+    int rows = 0, apart = 0;
+    json_t *s;
+    size_t i;
+
+    if (strcmp(word_of(json_object_get(old->root, "context"), "cpu"), word_of(json_object_get(new->root, "context"), "cpu")))
+        printf("Two processors: %s; %s.\n", word_of(json_object_get(old->root, "context"), "cpu"),
+               word_of(json_object_get(new->root, "context"), "cpu"));
+    printf("%-26s %-20s %12s %12s %8s\n", "technique", "benchmark", "old", "new", "new/old");
+    json_array_foreach(list_of(new, "results"), i, s) {
+        const json_t *was = series_of(old, word_of(s, "technique"), word_of(s, "benchmark"));
+        double a = number_of(was, "median"), b = number_of(s, "median");
+        const char *word = "";
+
+        if (!(a > 0 && b > 0))
+            continue;
+        if (number_of(s, "ci_low") > number_of(was, "ci_high"))
+            word = "slower";
+        else if (number_of(s, "ci_high") < number_of(was, "ci_low"))
+            word = "faster";
+        rows++;
+        apart += *word != '\0';
+        printf("%-26s %-20s %12.5g %12.5g %8.3f %s\n", word_of(s, "technique"), word_of(s, "benchmark"), a, b, b / a, word);
+    }
+    printf("A word stands where the 95 %% intervals part: %d of %d.\n", apart, rows);
+    return rows ? 0 : 2;
+}

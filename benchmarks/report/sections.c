@@ -1,0 +1,297 @@
+/* The smaller sections: the answer first, the translator's time, emulated processors, targets, hosts, notes. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "report.h"
+
+/* ---- the answer ---------------------------------------------------------------------------------- */
+
+static void count_probes(const struct results *r, const char *technique, int *right, int *all)
+{
+    json_t *v, *probe;
+    size_t i, k;
+
+    *right = *all = 0;
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        json_array_foreach(json_object_get(v, "probes"), k, probe)
+            if (!strcmp(word_of(v, "technique"), technique)) {
+                (*all)++;
+                *right += truth_of(probe, "right");
+            }
+}
+
+/* One line a technique: what it gets right, what computing and one privileged instruction cost. */
+void section_answer(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call",
+                                           "boot to DONE" };
+    static const char *const shown[] = { "cli-sti", "syscall" };
+    char text[24];
+    json_t *t;
+    size_t i;
+
+    doc_table(d, columns, 6);
+    json_array_foreach(list_of(r, "techniques"), i, t) {
+        const char *name = word_of(t, "name");
+        double compute = ratio_of(r, name, "compute-*", "native", ""), boot = median_of(r, name, "boot");
+        int right, all;
+
+        count_probes(r, name, &right, &all);
+        if (*word_of(t, "baseline") || !strcmp(name, "host") || (!all && isnan(compute)))
+            continue;
+        doc_row(d);
+        doc_cell(d, "text", "%s", word_of(t, "title"));
+        if (all)
+            doc_cell(d, right == all ? "right" : "wrong", "%d of %d", right, all);
+        else
+            doc_cell(d, "none", " ");
+        doc_cell(d, isnan(compute) ? "none" : "", isnan(compute) ? " " : "%.2f", compute);
+        for (int k = 0; k < 2; k++) {
+            double cycles = median_of(r, name, shown[k]);
+
+            doc_cell(d, isnan(cycles) ? "none" : "", "%s", isnan(cycles) ? " " : in_time(cycles / r->ghz, text));
+        }
+        doc_cell(d, isnan(boot) ? "none" : "", isnan(boot) ? " " : "%.1f ms", boot);
+    }
+    doc_end_table(d);
+}
+
+/* ---- one trap ------------------------------------------------------------------------------------ */
+
+static void part(struct doc *d, const struct results *r, const char *what, double cycles, double all, const char *how)
+{
+    char text[24];
+
+    if (isnan(cycles))
+        return;
+    doc_row(d);
+    doc_cell(d, "text", "%s", what);
+    doc_cell(d, "", "%.0f", cycles);
+    doc_cell(d, "", "%s", in_time(cycles / r->ghz, text));
+    doc_cell(d, "", "%.0f %%", 100 * cycles / all);
+    doc_cell(d, "text", "%s", how);
+}
+
+/* Of one emulated CLI under trap-emulate. */
+void section_trap(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<part", "cycles", "time", "share", "<measured how" };
+    double all = median_of(r, "trap-emulate", "cli-sti") / 2, entry = median_of(r, "host", "signal-entry");
+    double decode = median_of(r, "host", "decode-again"), emulate = median_of(r, "host", "emulate-cli");
+    double exception = median_of(r, "host", "exception");
+
+    if (isnan(all) || isnan(entry) || isnan(decode))
+        return;
+    doc_heading(d, 2, "trap", "Where does the time of one trap go?");
+    doc_text(d, "One `cli` of the guest under trap-emulate: the VMM's own work is %.0f per cent of it; the rest is the way there and back.",
+             100 * (decode + emulate) / all);
+    doc_table(d, columns, 5);
+    part(d, r, "the processor's exception, and Linux on its way in", exception / 2, all,
+         "half of an exception that Linux answers by itself (`sidt` under UMIP)");
+    part(d, r, "Linux delivers the signal", isnan(exception) ? entry : entry - exception / 2, all,
+         isnan(exception) ? "from a bare `cli` to a handler's first instruction, the exception included"
+                          : "from a bare `cli` to a handler's first instruction, less that half");
+    part(d, r, "the VMM fetches and decodes", decode, all, "machine/'s decoder in a loop, the instruction known from before");
+    part(d, r, "the VMM carries it out", emulate, all, "machine/'s emulator in a loop");
+    part(d, r, "the rest of the VMM's loop, and back to the guest", all - entry - decode - emulate, all, "what is left of the whole");
+    part(d, r, "**the whole**", all, all, "half of `cli-sti` under trap-emulate");
+    doc_end_table(d);
+    doc_text(d, "Back by `sigreturn`, as a plain handler goes, takes %.0f cycles; decoding an instruction for the first time %.0f.",
+             median_of(r, "host", "signal-return"), median_of(r, "host", "decode-new"));
+}
+
+/* ---- the translator ------------------------------------------------------------------------------ */
+
+void section_translator(struct doc *d, const struct results *r)
+{
+    const json_t *profiles = list_of(r, "profiles");
+    const char *columns[24] = { "<run", "<technique", "ms" }, *share;
+    json_t *p, *part;
+    int n = 3;
+    size_t i;
+
+    if (!json_array_size(profiles))
+        return;
+    doc_heading(d, 2, "translator", "Where does the translator's time go?");
+    doc_figure(d, "build/bench", "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm "
+                                               "colours translate, "
+               "grey is the monitor. A short run is mostly translation; what stays is not.");
+    json_object_foreach(json_object_get(json_array_get(profiles, 0), "shares"), share, part)
+        if (n < 22)
+            columns[n++] = share;
+    columns[n++] = "instructions translated";
+    columns[n++] = "ns for each";
+    doc_table(d, columns, n);
+    json_array_foreach(profiles, i, p) {
+        doc_row(d);
+        doc_cell(d, "text", "%s", word_of(p, "run"));
+        doc_cell(d, "text", "%s", title_of(r, word_of(p, "technique")));
+        doc_cell(d, "", "%.2f", number_of(p, "ms"));
+        for (int k = 3; k < n - 2; k++)
+            doc_cell(d, "", "%.1f", number_of(json_object_get(p, "shares"), columns[k]));
+        doc_cell(d, "", "%.0f", number_of(p, "instructions"));
+        doc_cell(d, "", "%.0f", number_of(p, "ns_each"));
+    }
+    doc_end_table(d);
+}
+
+/* ---- emulated processors ------------------------------------------------------------------------- */
+
+static bool emulated(const json_t *technique)
+{
+    return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
+}
+
+/* Time against the same emulator without a monitor; instructions alone and added; exits. */
+static void emulated_cells(struct doc *d, const struct results *r, const json_t *t, const json_t *s)
+{
+    double time = ratio_of(r, word_of(t, "name"), word_of(s, "benchmark"), word_of(t, "baseline"), word_of(s, "benchmark"));
+    double all = number_of(s, "instructions_per_op"), each = number_of(s, "instructions_per_exit");
+    double alone = instructions_of(r, word_of(t, "baseline"), word_of(s, "benchmark"));
+
+    doc_cell(d, "", isnan(time) ? " " : "%.3g ×", time);
+    doc_cell(d, "", isnan(alone) ? " " : "%.0f", alone);
+    doc_cell(d, "", isnan(all) || isnan(alone) ? " " : "%.0f", all - alone);
+    doc_cell(d, "", isnan(number_of(s, "exits_per_op")) ? " " : "%.4g", number_of(s, "exits_per_op"));
+    doc_cell(d, "", isnan(each) ? " " : "%.0f", each);
+}
+
+void section_emulated(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<technique", "<operation", "time, against the same emulator without a monitor",
+                                           "instructions without a monitor", "added by it", "exits", "instructions per exit" };
+    bool any = false;
+    json_t *t, *s;
+    size_t i, k;
+
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        json_array_foreach(list_of(r, "results"), k, s)
+            any = any || (emulated(t) && !strcmp(word_of(s, "technique"), word_of(t, "name")) && json_object_get(s, "instructions_per_op"));
+    if (!any)
+        return;
+    doc_heading(d, 2, "emulated", "Hardware assistance, on processors made by software");
+    doc_figure(d, "build/bench", "emulated", "Hatched, because it is no time on hardware: an exit, which a processor does in a "
+                                             "microsecond, is a long "
+               "walk through the emulator. What the bars show is which operations leave the guest, and which do not.");
+    doc_text(d, "Instructions are exact and the same on every host. Those of one exit are the monitor's own, from the guest's "
+                "instruction to its next.");
+    doc_table(d, columns, 7);
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        json_array_foreach(list_of(r, "results"), k, s) {
+            if (!emulated(t) || strcmp(word_of(s, "technique"), word_of(t, "name")) ||
+                (!json_object_get(s, "instructions_per_op") && !json_object_get(s, "median")))
+                continue;
+            doc_row(d);
+            doc_cell(d, "text", "%s", word_of(t, "title"));
+            doc_cell(d, "text", "%s", word_of(s, "benchmark"));
+            emulated_cells(d, r, t, s);
+        }
+    doc_end_table(d);
+}
+
+/* ---- targets, hosts, notes ----------------------------------------------------------------------- */
+
+void section_targets(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<what", "<against", "target", "measured", "worst program", "by medians", "<" };
+    int met = 0, measured = 0;
+    json_t *t;
+    size_t i;
+
+    doc_heading(d, 2, "targets", "What was promised");
+    doc_text(d, "Compared by the fastest samples, for noise only adds; several programs by the geometric mean.");
+    doc_table(d, columns, 7);
+    json_array_foreach(list_of(r, "targets"), i, t) {
+        bool known = json_object_get(t, "value"), good = truth_of(t, "met");
+        const char *fields[] = { "value", "worst", "by_medians" };
+
+        met += known && good;
+        measured += known;
+        doc_row(d);
+        doc_cell(d, "text", "%s", word_of(t, "what"));
+        doc_cell(d, "text", "%s", word_of(t, "against"));
+        doc_cell(d, "", "%s %g %s", truth_of(t, "at_least") ? "≥" : "≤", number_of(t, "limit"), word_of(t, "unit"));
+        for (int k = 0; k < 3; k++)
+            doc_cell(d, "", known ? "%.3g" : " ", number_of(t, fields[k]));
+        doc_cell(d, !known ? "text none" : good ? "text right" : "text wrong", "%s", !known ? "not measured" : good ? "met" : "missed");
+    }
+    doc_end_table(d);
+    doc_text(d, "%d of %d measured targets are met.", met, measured);
+}
+
+void section_hosts(struct doc *d, const struct results *all, int n)
+{
+    static const char *const fields[] = { "cpu", "kernel", "kvm", "compiler", "nasm", "qemu", "commit", "date" };
+    const char *columns[FILES_MAX + 1] = { "<" };
+
+    doc_heading(d, 2, "host", n > 1 ? "These machines" : "This machine");
+    for (int i = 0; i < n; i++)
+        columns[i + 1] = n > 1 ? all[i].file : "<here";
+    doc_table(d, columns, n + 1);
+    for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
+        doc_row(d);
+        doc_cell(d, "text", "%s", fields[k]);
+        for (int i = 0; i < n; i++)
+            doc_cell(d, "text", "%s", word_of(json_object_get(all[i].root, "context"), fields[k]));
+    }
+    doc_row(d);
+    doc_cell(d, "text", "time-stamp counter");
+    for (int i = 0; i < n; i++)
+        doc_cell(d, "text", "%.3f GHz", all[i].ghz);
+    doc_end_table(d);
+}
+
+static void noise(struct doc *d, const struct results *r)
+{
+    json_t *t, *s;
+    size_t i, k;
+
+    json_array_foreach(list_of(r, "techniques"), i, t) {
+        int noisy = 0, all = 0, outliers = 0;
+        json_int_t samples = 0;
+
+        json_array_foreach(list_of(r, "results"), k, s)
+            if (!strcmp(word_of(s, "technique"), word_of(t, "name")) && json_object_get(s, "median")) {
+                all++;
+                noisy += number_of(s, "ci_high") - number_of(s, "ci_low") > number_of(s, "median") / 10;
+                outliers += (int)number_of(s, "outliers");
+                samples += json_integer_value(json_object_get(s, "n"));
+            }
+        if (noisy || outliers)
+            doc_item(d, "%s: in %d of %d series the interval is wider than a tenth of the median; %d of %lld samples are outliers (ten "
+                        "deviations from the median by the MAD), named in results.json and kept.", word_of(t, "title"), noisy, all,
+                          outliers,
+                     (long long)samples);
+    }
+}
+
+void section_notes(struct doc *d, const struct results *r)
+{
+    const json_t *context = json_object_get(r->root, "context");
+    const char *last = "";
+    json_t *s;
+    size_t i;
+
+    doc_heading(d, 2, "notes", "Before you quote a figure");
+    if (truth_of(context, "quick"))
+        doc_item(d, "This was a quick run (QUICK=1): few samples, wide intervals.");
+    if (!truth_of(context, "constant_tsc"))
+        doc_item(d, "The time-stamp counter is not constant here: cycles follow the clock frequency.");
+    if (truth_of(context, "hypervisor"))
+        doc_item(d, "The host is a virtual machine itself: faults and exits may cost more than on bare metal.");
+    if (*word_of(context, "governor") && strcmp(word_of(context, "governor"), "performance"))
+        doc_item(d, "The clock frequency is governed by \"%s\": it changes while the benchmark runs.", word_of(context, "governor"));
+    if (number_of(context, "load") > 0.5)
+        doc_item(d, "The machine was busy when it began: load %.1f on %.0f processors.", number_of(context, "load"), number_of(context,
+                 "cpus"));
+    noise(d, r);
+    json_array_foreach(list_of(r, "results"), i, s) {
+        const char *why = word_of(s, "reason");
+
+        if (!*why || !strcmp(why, "does not apply") || !strcmp(why, last))
+            continue;
+        last = why;
+        doc_item(d, "%s: n/a (%s)", title_of(r, word_of(s, "technique")), why);
+    }
+}
