@@ -1,13 +1,14 @@
+# shellcheck shell=sh
 # What the READMEs name must be there: files, functions, flags, make's targets. Sourced by tests/run, which has the helpers.
 
 # named README: each thing that it names, a line each: KIND TEXT. Kinds: link, word (between backquotes), make.
 named() {
     awk '
         function word(w) {
-            if (w ~ /^make [a-z]/) { split(w, part, " "); print "make " part[2] }
+            if (w ~ /^make [a-z]/) { split(w, target, " "); print "make " target[2] }
             else print "word " w
         }
-        /^    / && match($0, /^    (\$ )?make [a-z-]+/) { split(substr($0, RSTART, RLENGTH), part, "make "); print "make " part[2] }
+        match($0, /^    (\$ )?make [a-z-]+/) { word(substr($0, index($0, "make"), RLENGTH - index($0, "make") + 1)) }
         {
             line = $0
             while (match(line, /\]\([^)]*\)/)) {
@@ -29,11 +30,12 @@ there() {
     make:build/*) grep -qF -e "\$(B)/${text#build/}" Makefile ;;
     make:*) grep -q "^\($text\|[a-z -]* $text\)[ a-z-]*:" Makefile ;;
     word:--*) flag=${text%%[= ]*} && git grep -qF -e "\"${flag#--}" -e "$flag" -- ':!*.md' ;;
+    word:*NAME*) return 0 ;;                                 # whatever it is called
     word:*[\ \<\>\{\}\$\;\|\"]*) return 0 ;;                           # a line of code, or of a shell
     word:build/*) grep -qF -e "\$(B)/${text#build/}" Makefile || git grep -qF -e "$text" -- ':!*.md' ;;
     word:*'()') git grep -qw -e "${text%??}" -- ':!*.md' ;;
     word:*'*'*) git ls-files -- "$text" "$dir/$text" | grep -q . ;;
-    word:*/*) [ -e "$text" ] || [ -e "$dir/$text" ] || [ -e "${text%%:*}" ] || is_no_path "$text" ;;
+    word:*/*) [ -e "$text" ] || [ -e "$dir/$text" ] || [ -e "${text%%:*}" ] || is_no_path "$text" "$dir" ;;
     word:.*) return 0 ;;                                     # an ending
     word:*.c | word:*.h | word:*.asm | word:*.def | word:*.awk | word:*.sh | word:*.gp | word:*.ld | word:*.inc)
         git ls-files | grep -q "\(^\|/\)$(echo "$text" | sed 's/[.]/\\./g')\$" ;;
@@ -45,7 +47,7 @@ there() {
 is_no_path() {
     case $1 in
     /dev/* | /proc/* | /sys/* | n/a | .svg/.png) return 0 ;;
-    *) ! [ -d "${1%%/*}" ] ;;
+    *) ! [ -d "${1%%/*}" ] && ! [ -d "$2/${1%%/*}" ] ;;
     esac
 }
 
