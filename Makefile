@@ -37,9 +37,9 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-.PHONY: packages-bochs
-packages-bochs:
-	@sh .ci/install bochs
+.PHONY: packages-bochs packages-hosts
+packages-bochs packages-hosts:
+	@sh .ci/install $(@:packages-%=%)
 
 doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest
 	@$(B)/doctor
@@ -276,10 +276,15 @@ $(B)/guests/native/%.o: benchmarks/native/%.asm | packages
 	$(NASM) -f elf32 -g -F dwarf -w+all -o $@ $<
 
 .PHONY: bench compare
-bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SEED= RESUME=1)
+ifneq ($(HOSTS),)
+bench: packages-hosts $(B)/quadreport
+	@sh benchmarks/hosts.sh $(HOSTS)
+else
+bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SEED= RESUME=1 HOSTS=)
 	@$(B)/quadbench $(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 	@$(B)/quadreport
+endif
 
 .PHONY: report predict
 report: $(B)/quadreport ## the report once more, or on results of several machines (RESULTS="a.json b.json")
@@ -392,7 +397,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf
+check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

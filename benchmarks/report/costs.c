@@ -134,7 +134,7 @@ void section_costs(struct doc *d, const struct results *r)
 
     doc_heading(d, 2, "costs", "What does it cost?");
     widest(r, sentence, sizeof sentence);
-    doc_figure(d, "build/bench", "cost", sentence);
+    doc_figure(d, "cost", sentence);
     doc_text(d, "Median of all samples; its 95 %% confidence interval (bootstrap over runs, then over their samples). Events are "
                 "what left the "
                 "guest for the VMM, counted in runs of their own. The factor is against trap-emulate.");
@@ -151,7 +151,7 @@ void section_compute(struct doc *d, const struct results *r)
         return;
     doc_heading(d, 2, "compute", "What does computing cost?");
     compute_sentence(r, sentence, sizeof sentence);
-    doc_figure(d, "build/bench", "compute", sentence);
+    doc_figure(d, "compute", sentence);
     doc_text(d, "Programs in the guest's user mode that ask the kernel for nothing. The factor is against the same object code as "
                 "a Linux process.");
     cost_table(d, r, "compute", "native");

@@ -98,9 +98,20 @@ static void copy(FILE *to, const char *file)
         fclose(from);
 }
 
-bool doc_open(struct doc *d, const char *html, const char *md, const char *css, const char *title)
+static FILE *open_in(const char *directory, const char *name)
 {
-    *d = (struct doc){ .html = fopen(html, "w"), .md = fopen(md, "w"), .other = fopen("/dev/null", "w") };
+    char file[300];
+
+    snprintf(file, sizeof file, "%s/%s", directory, name);
+    return fopen(file, "w");
+}
+
+bool doc_open(struct doc *d, const char *directory, const char *css, const char *title)
+{
+    *d = (struct doc){
+        .directory = directory, .html = open_in(directory, "report.html"), .md = open_in(directory, "report.md"),
+        .other = fopen("/dev/null", "w"),
+    };
     if (!d->html || !d->md || !d->other)
         return false;
     fputs("<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>", d->html);
@@ -245,11 +256,11 @@ void doc_html_only(struct doc *d, bool only)
     d->other = md;
 }
 
-void doc_figure(struct doc *d, const char *directory, const char *name, const char *sentence)
+void doc_figure(struct doc *d, const char *name, const char *sentence)
 {
     char file[300];
 
-    snprintf(file, sizeof file, "%s/%s.svg", directory, name);
+    snprintf(file, sizeof file, "%s/%s.svg", d->directory, name);
     fputs("<figure><img alt=\"", d->html);
     html_text(d->html, sentence);
     fputs("\" src=\"", d->html);

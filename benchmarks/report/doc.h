@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 struct doc {
+    const char *directory;
     FILE *html, *md;
     FILE *other;                /* the null device; or the Markdown, while it is out */
     bool html_only;
@@ -18,8 +19,8 @@ void html_text(FILE *f, const char *text);
 /* The file as a data: URL, so that a page needs no other file. False: it cannot be read. */
 bool html_data(FILE *f, const char *type, const char *file);
 
-/* Begin and end; `css` is a file, `title` the page's. False: a file cannot be written; errno tells. */
-bool doc_open(struct doc *d, const char *html, const char *md, const char *css, const char *title);
+/* Begin and end DIRECTORY/report.html and report.md; `css` is a file, `title` the page's. False: a file cannot be written; errno tells. */
+bool doc_open(struct doc *d, const char *directory, const char *css, const char *title);
 bool doc_close(struct doc *d);
 
 /* `id` is what links lead to; NULL: nothing does. Level 1 to 3. */
@@ -41,7 +42,7 @@ void doc_end_details(struct doc *d);
 /* What follows is in the HTML only, or in both again. */
 void doc_html_only(struct doc *d, bool only);
 
-/* DIR/NAME.svg with a sentence that says what to see in it. */
-void doc_figure(struct doc *d, const char *directory, const char *name, const char *sentence);
+/* DIRECTORY/NAME.svg with a sentence that says what to see in it. */
+void doc_figure(struct doc *d, const char *name, const char *sentence);
 
 #endif

@@ -10,8 +10,7 @@
 #define OUT "build/bench"
 
 static const char usage[] =
-    "Usage: quadreport [FILE...]                the report on build/bench/results.json, or on these files: "
-    "build/bench/report.html, report.md\n"
+    "Usage: quadreport [--out DIR] [FILE...]    the report: DIR/report.html, report.md, plots (DIR: build/bench; FILE: its results.json)\n"
     "       quadreport --predict NS [FILE]      what operations would cost if an exit cost so many ns\n"
     "       quadreport --compare OLD NEW        two files side by side; a word stands where their intervals part\n"
     "       quadreport --check FILE...          are these results? Says nothing, or what is wrong with them\n";
@@ -30,20 +29,20 @@ static void print_targets(const struct results *r)
     }
 }
 
-static int write_report(const struct results *all, int n)
+static int write_report(const struct results *all, int n, const char *out)
 {
     const struct results *r = &all[0];
     struct doc d;
 
-    draw_plots(r, OUT);
-    if (!doc_open(&d, OUT "/report.html", OUT "/report.md", "benchmarks/report/report.css", "Four answers to x86's silent "
-             "instructions, measured")) {
-        perror("quadreport: " OUT "/report.html");
+    draw_plots(r, out);
+    if (!doc_open(&d, out, "benchmarks/report/report.css", "Four answers to x86's silent instructions, measured")) {
+        perror(out);
         return 1;
     }
     doc_text(&d, "The same guest kernel under each technique, on %s, %s.", word_of(json_object_get(r->root, "context"), "cpu"),
              word_of(json_object_get(r->root, "context"), "date"));
     section_answer(&d, r);
+    section_machines(&d, all, n);
     section_correctness(&d, r);
     section_costs(&d, r);
     section_trap(&d, r);
@@ -57,28 +56,30 @@ static int write_report(const struct results *all, int n)
     section_hosts(&d, all, n);
     section_notes(&d, r);
     if (!doc_close(&d)) {
-        perror("quadreport: " OUT "/report.html");
+        perror(out);
         return 1;
     }
     print_targets(r);
-    printf("Report: " OUT "/report.html, report.md; the plots and results.json beside it\n");
+    printf("Report: %s/report.html, report.md, and the plots\n", out);
     return 0;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "predict", required_argument, NULL, 'p' }, { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
+        { "out", required_argument, NULL, 'o' }, { "predict", required_argument, NULL, 'p' }, { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
         { "help", no_argument, NULL, 'h' }, { 0 },
     };
     static struct results all[FILES_MAX];
     static char *usual[] = { OUT "/results.json" };
+    const char *out = OUT;
     double exit_ns = 0;
     int n, what = 'r';
     char *end;
 
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1; what = c)
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1; what = c == 'o' ? what : c)
         switch (c) {
+        case 'o': out = optarg; break;
         case 'p':
             exit_ns = strtod(optarg, &end);
             if (*end || !(exit_ns > 0 && exit_ns < 1e9)) {
@@ -103,5 +104,5 @@ int main(int argc, char **argv)
     for (int i = 0; i < n; i++)
         if (!results_open(&all[i], argv[i]))
             return 2;
-    return what == 'p' ? predict(&all[0], exit_ns) : what == 'c' ? compare(&all[0], &all[1]) : what == 'k' ? 0 : write_report(all, n);
+    return what == 'p' ? predict(&all[0], exit_ns) : what == 'c' ? compare(&all[0], &all[1]) : what == 'k' ? 0 : write_report(all, n, out);
 }

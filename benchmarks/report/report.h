@@ -43,6 +43,7 @@ void section_emulated(struct doc *d, const struct results *r);
 void section_translator(struct doc *d, const struct results *r);
 void section_model(struct doc *d, const struct results *r);
 void section_targets(struct doc *d, const struct results *r);
+void section_machines(struct doc *d, const struct results *all, int n);
 void section_hosts(struct doc *d, const struct results *all, int n);
 void section_notes(struct doc *d, const struct results *r);
 int predict(const struct results *r, double exit_ns);

@@ -114,7 +114,7 @@ void section_translator(struct doc *d, const struct results *r)
     if (!json_array_size(profiles))
         return;
     doc_heading(d, 2, "translator", "Where does the translator's time go?");
-    doc_figure(d, "build/bench", "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm "
+    doc_figure(d, "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm "
                                                "colours translate, "
                "grey is the monitor. A short run is mostly translation; what stays is not.");
     json_object_foreach(json_object_get(json_array_get(profiles, 0), "shares"), share, part)
@@ -171,7 +171,7 @@ void section_emulated(struct doc *d, const struct results *r)
     if (!any)
         return;
     doc_heading(d, 2, "emulated", "Hardware assistance, on processors made by software");
-    doc_figure(d, "build/bench", "emulated", "Hatched, because it is no time on hardware: an exit, which a processor does in a "
+    doc_figure(d, "emulated", "Hatched, because it is no time on hardware: an exit, which a processor does in a "
                                              "microsecond, is a long "
                "walk through the emulator. What the bars show is which operations leave the guest, and which do not.");
     doc_text(d, "Instructions are exact and the same on every host. Those of one exit are the monitor's own, from the guest's "
@@ -186,6 +186,63 @@ void section_emulated(struct doc *d, const struct results *r)
             doc_cell(d, "text", "%s", word_of(t, "title"));
             doc_cell(d, "text", "%s", word_of(s, "benchmark"));
             emulated_cells(d, r, t, s);
+        }
+    doc_end_table(d);
+}
+
+/* ---- several machines ---------------------------------------------------------------------------- */
+
+/* A technique's figures that a class would compare between processors. */
+static const struct { const char *benchmark, *other, *what; } compared[] = {
+    { "compute-*", "native", "computing, times native" }, { "cli-sti", "", "`cli` and `sti`" }, { "in", "", "read a port" },
+    { "syscall", "", "system call" }, { "pgfault", "", "page fault" }, { "ctxsw", "", "context switch" }, { "boot", "", "boot" },
+};
+
+static double compared_value(const struct results *r, const char *technique, size_t k)
+{
+    return *compared[k].other ? ratio_of(r, technique, compared[k].benchmark, compared[k].other, "")
+                              : median_of(r, technique, compared[k].benchmark);
+}
+
+static void compared_cell(struct doc *d, const struct results *r, double value, size_t k)
+{
+    char text[24];
+
+    if (isnan(value))
+        doc_cell(d, "none", "n/a");
+    else if (*compared[k].other)
+        doc_cell(d, "", "%.2f ×", value);
+    else
+        doc_cell(d, "", "%s", in_time(strcmp(compared[k].benchmark, "boot") ? value / r->ghz : value * 1e6, text));
+}
+
+/* One column a machine. */
+void section_machines(struct doc *d, const struct results *all, int n)
+{
+    const char *columns[FILES_MAX + 2] = { "<technique", "<" };
+    json_t *t;
+    size_t i;
+
+    if (n < 2)
+        return;
+    for (int k = 0; k < n; k++)
+        columns[k + 2] = word_of(json_object_get(all[k].root, "context"), "cpu");
+    doc_heading(d, 2, "machines", "From machine to machine");
+    doc_text(d, "Medians. All other tables below are of the first: %s.", all[0].file);
+    doc_table(d, columns, n + 2);
+    json_array_foreach(list_of(&all[0], "techniques"), i, t)
+        for (size_t k = 0; k < sizeof compared / sizeof compared[0]; k++) {
+            bool any = false;
+
+            for (int m = 0; m < n; m++)
+                any = any || !isnan(compared_value(&all[m], word_of(t, "name"), k));
+            if (!any || *word_of(t, "baseline") || !strcmp(word_of(t, "name"), "host"))
+                continue;
+            doc_row(d);
+            doc_cell(d, "text", "%s", word_of(t, "title"));
+            doc_cell(d, "text", "%s", compared[k].what);
+            for (int m = 0; m < n; m++)
+                compared_cell(d, &all[m], compared_value(&all[m], word_of(t, "name"), k), k);
         }
     doc_end_table(d);
 }

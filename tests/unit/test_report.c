@@ -115,12 +115,13 @@ END_TEST
 static const char *written(const char *text, bool html)
 {
     static char out[2000];
-    char names[2][40] = { "/tmp/quadvisor-XXXXXX", "/tmp/quadvisor-XXXXXX" };
+    char directory[] = "/tmp/quadvisor-XXXXXX", names[2][60];
     struct doc d;
     FILE *f;
-    close(mkstemp(names[0]));
-    close(mkstemp(names[1]));
-    ck_assert(doc_open(&d, names[0], names[1], "/dev/null", "t"));
+    ck_assert(mkdtemp(directory));
+    snprintf(names[0], sizeof names[0], "%s/report.html", directory);
+    snprintf(names[1], sizeof names[1], "%s/report.md", directory);
+    ck_assert(doc_open(&d, directory, "/dev/null", "t"));
     doc_table(&d, (const char *const[]){ "<a" }, 1);
     doc_row(&d);
     doc_cell(&d, "", "%s", text);
@@ -131,6 +132,7 @@ static const char *written(const char *text, bool html)
     fclose(f);
     unlink(names[0]);
     unlink(names[1]);
+    rmdir(directory);
     return out;
 }
 
