@@ -286,9 +286,13 @@ bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guest
 	@$(B)/quadreport
 endif
 
-.PHONY: report predict
+.PHONY: report predict readme-figures
 report: $(B)/quadreport ## the report once more, or on results of several machines (RESULTS="a.json b.json")
 	@$(B)/quadreport $(RESULTS)
+
+readme-figures: $(B)/quadreport $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf ## the figures in the READMEs, from the last run
+	@sh benchmarks/readme-figures.sh $$(git ls-files '*.md')
+	@cp $(B)/bench/cost.svg $(B)/bench/translator.svg benchmarks/figures/
 
 predict: $(B)/quadreport ## what operations would cost if an exit cost so many ns (EXIT_NS=300)
 	@$(B)/quadreport --predict "$(or $(EXIT_NS),300)" $(RESULTS)

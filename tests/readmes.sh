@@ -64,3 +64,9 @@ test_readmes_name_what_is_there() {
     cd "$here" || exit
     [ ! -s missing ] || fail "$(head -n 3 missing | tr '\n' ';') all of it in $PWD/missing"
 }
+
+# What commands print and no run measures.
+test_readmes_figures_are_current() {
+    # shellcheck disable=SC2046
+    sh "$ROOT/benchmarks/readme-figures.sh" --check $(cd "$ROOT" && git ls-files '*.md') >said 2>&1 || fail "$(tail -n 1 said)"
+}

@@ -132,6 +132,8 @@ bool doc_close(struct doc *d)
 
 void doc_heading(struct doc *d, int level, const char *id, const char *text)
 {
+    if (d->headless)
+        return;
     fprintf(d->html, id ? "<h%d id=\"%s\">" : "<h%d>", level, id);
     marked_html(d->html, text);
     fprintf(d->html, "</h%d>\n", level);
@@ -260,6 +262,8 @@ void doc_figure(struct doc *d, const char *name, const char *sentence)
 {
     char file[300];
 
+    if (d->headless)
+        return;
     snprintf(file, sizeof file, "%s/%s.svg", d->directory, name);
     fputs("<figure><img alt=\"", d->html);
     html_text(d->html, sentence);

@@ -11,6 +11,7 @@ struct doc {
     FILE *html, *md;
     FILE *other;                /* the null device; or the Markdown, while it is out */
     bool html_only;
+    bool headless;              /* headings and figures stay away */
 };
 
 /* Text as HTML has it: & < > " and ' escaped. */

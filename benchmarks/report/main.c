@@ -13,6 +13,7 @@ static const char usage[] =
     "Usage: quadreport [--out DIR] [FILE...]    the report: DIR/report.html, report.md, plots (DIR: build/bench; FILE: its results.json)\n"
     "       quadreport --predict NS [FILE]      what operations would cost if an exit cost so many ns\n"
     "       quadreport --compare OLD NEW        two files side by side; a word stands where their intervals part\n"
+    "       quadreport --print SECTION [FILE]   a part of the report, as Markdown\n"
     "       quadreport --check FILE...          are these results? Says nothing, or what is wrong with them\n";
 
 static void print_targets(const struct results *r)
@@ -29,50 +30,71 @@ static void print_targets(const struct results *r)
     }
 }
 
+/* In the order of the report; --print names one. */
+static const struct { const char *name; void (*write)(struct doc *, const struct results *); } sections[] = {
+    { "answer", section_answer }, { "correctness", section_correctness }, { "costs", section_costs }, { "trap", section_trap },
+    { "compute", section_compute }, { "model", section_model }, { "exits", section_exits }, { "translator", section_translator },
+    { "emulated", section_emulated }, { "published", section_published }, { "targets", section_targets },
+};
+enum { SECTIONS = sizeof sections / sizeof sections[0] };
+
 static int write_report(const struct results *all, int n, const char *out)
 {
-    const struct results *r = &all[0];
+    const json_t *context = json_object_get(all[0].root, "context");
     struct doc d;
 
-    draw_plots(r, out);
+    draw_plots(&all[0], out);
     if (!doc_open(&d, out, "benchmarks/report/report.css", "Four answers to x86's silent instructions, measured")) {
         perror(out);
         return 1;
     }
-    doc_text(&d, "The same guest kernel under each technique, on %s, %s.", word_of(json_object_get(r->root, "context"), "cpu"),
-             word_of(json_object_get(r->root, "context"), "date"));
-    section_answer(&d, r);
-    section_machines(&d, all, n);
-    section_correctness(&d, r);
-    section_costs(&d, r);
-    section_trap(&d, r);
-    section_compute(&d, r);
-    section_model(&d, r);
-    section_exits(&d, r);
-    section_translator(&d, r);
-    section_emulated(&d, r);
-    section_published(&d, r);
-    section_targets(&d, r);
+    doc_text(&d, "The same guest kernel under each technique, on %s, %s.", word_of(context, "cpu"), word_of(context, "date"));
+    for (int i = 0; i < SECTIONS; i++) {
+        sections[i].write(&d, &all[0]);
+        if (i == 0)
+            section_machines(&d, all, n);
+    }
     section_hosts(&d, all, n);
-    section_notes(&d, r);
+    section_notes(&d, &all[0]);
     if (!doc_close(&d)) {
         perror(out);
         return 1;
     }
-    print_targets(r);
+    print_targets(&all[0]);
     printf("Report: %s/report.html, report.md, and the plots\n", out);
     return 0;
+}
+
+/* A section as Markdown, for a README: without its heading. */
+static int print_section(const struct results *r, const char *name)
+{
+    struct doc d = { .directory = OUT, .html = fopen("/dev/null", "w"), .md = stdout, .other = fopen("/dev/null", "w"), .headless = true };
+
+    for (int i = 0; i < SECTIONS; i++)
+        if (!strcmp(sections[i].name, name)) {
+            sections[i].write(&d, r);
+            return doc_close(&d) ? 0 : 1;
+        }
+    if (!strcmp(name, "met")) {
+        print_targets(r);
+        return 0;
+    }
+    fprintf(stderr, "quadreport: --print %s: there are met", name);
+    for (int i = 0; i < SECTIONS; i++)
+        fprintf(stderr, " %s", sections[i].name);
+    fprintf(stderr, "\n");
+    return 2;
 }
 
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
-        { "out", required_argument, NULL, 'o' }, { "predict", required_argument, NULL, 'p' }, { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' },
-        { "help", no_argument, NULL, 'h' }, { 0 },
+        { "out", required_argument, NULL, 'o' }, { "predict", required_argument, NULL, 'p' }, { "print", required_argument, NULL, 's' },
+        { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' }, { 0 },
     };
     static struct results all[FILES_MAX];
     static char *usual[] = { OUT "/results.json" };
-    const char *out = OUT;
+    const char *out = OUT, *section = "";
     double exit_ns = 0;
     int n, what = 'r';
     char *end;
@@ -80,6 +102,7 @@ int main(int argc, char **argv)
     for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1; what = c == 'o' ? what : c)
         switch (c) {
         case 'o': out = optarg; break;
+        case 's': section = optarg; break;
         case 'p':
             exit_ns = strtod(optarg, &end);
             if (*end || !(exit_ns > 0 && exit_ns < 1e9)) {
@@ -97,12 +120,18 @@ int main(int argc, char **argv)
         argv = usual;
         n = 1;
     }
-    if (n > FILES_MAX || (what == 'c' && n != 2) || (what == 'p' && n != 1)) {
+    if (n > FILES_MAX || (what == 'c' && n != 2) || (strchr("ps", what) && n != 1)) {
         fputs(usage, stderr);
         return 2;
     }
     for (int i = 0; i < n; i++)
         if (!results_open(&all[i], argv[i]))
             return 2;
-    return what == 'p' ? predict(&all[0], exit_ns) : what == 'c' ? compare(&all[0], &all[1]) : what == 'k' ? 0 : write_report(all, n, out);
+    switch (what) {
+    case 'p': return predict(&all[0], exit_ns);
+    case 's': return print_section(&all[0], section);
+    case 'c': return compare(&all[0], &all[1]);
+    case 'k': return 0;
+    default: return write_report(all, n, out);
+    }
 }
