@@ -64,13 +64,16 @@ START_TEST(limits)
 }
 END_TEST
 
-/* A file with `text` in it; removed by the next. */
+/* A file with `text` in it, removed by the next; NULL: only remove. */
 static const char *file_of(const char *text)
 {
     static char name[40];
     FILE *f;
     if (*name)
         unlink(name);
+    *name = '\0';
+    if (!text)
+        return NULL;
     strcpy(name, "/tmp/quadvisor-XXXXXX");
     f = fdopen(mkstemp(name), "w");
     fputs(text, f);
@@ -97,7 +100,7 @@ START_TEST(bad_results_are_refused)
     refused("{\"schema_version\":2,\"context\":{},\"techniques\":[],\"benchmarks\":[],\"results\":[],\"correctness\":[],\"targets\":[]}",
             "context: lacks date");
     refused("{\"schema_version\":2,\"schema_version\":2}", "duplicate");
-    file_of("");
+    file_of(NULL);
 }
 END_TEST
 
@@ -107,7 +110,7 @@ START_TEST(a_huge_file_is_refused)
     ck_assert(truncate(name, (off_t)100 << 20) == 0);
     ck_assert(!results_load(name, why, sizeof why));
     ck_assert(strstr(why, "larger than any results"));
-    file_of("");
+    file_of(NULL);
 }
 END_TEST
 
@@ -165,7 +168,7 @@ START_TEST(base64)
         ck_assert_str_eq(text + strlen("data:x/y;base64,"), pairs[i][1]);
         free(text);
     }
-    file_of("");
+    file_of(NULL);
 }
 END_TEST
 
