@@ -151,11 +151,11 @@ $(B)/obj/%.o: %.c | packages
 
 $(B)/obj/%-asm.o: %.asm $(B)/include/offsets.inc | packages
 	@mkdir -p $(@D)
-	$(NASM) $(NASMFLAGS) -I$(B)/include/ -o $@ $<
-	@$(NASM) -I$(B)/include/ -M -MT $@ $< > $(@:.o=.d)
+	$(NASM) $(NASMFLAGS) -I$(B)/include/ -Imachine/direct/ -o $@ $<
+	@$(NASM) -I$(B)/include/ -Imachine/direct/ -M -MT $@ $< > $(@:.o=.d)
 
 # Where assembly finds things in C's structures.
-$(B)/offsets: machine/direct/offsets.c machine/direct/world.h machine/vcpu.h | packages
+$(B)/offsets: machine/direct/offsets.c machine/direct/world.h machine/vcpu.h machine/timeline.h | packages
 	$(CC) $(filter-out -M%,$(CFLAGS)) -o $@ $<
 
 $(B)/include/offsets.inc: $(B)/offsets

@@ -9,11 +9,13 @@
 #include "profile.h"
 #include "run.h"
 #include "status.h"
+#include "timeline.h"
 #include "translate.h"
 
 enum direct_exit run_count(struct translator *t, unsigned what, enum direct_exit exit)
 {
     t->m->counters.exits[what]++;
+    timeline_because(exit == DIRECT_SENSITIVE ? isa_rows[t->direct->insn->isa].name : t->m->counters.exit_names[what]);
     return exit;
 }
 

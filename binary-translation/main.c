@@ -13,6 +13,7 @@
 #include "hole.h"
 #include "profile.h"
 #include "status.h"
+#include "timeline.h"
 #include "trace.h"
 #include "translator.h"
 #include "vm.h"
@@ -153,10 +154,12 @@ int main(int argc, char **argv)
         return vm_fail(vm, EXIT_HOST, why);
     if (!vm_load(vm))
         return EXIT_USAGE;
+    if (vm->options.trace == TRACE_TIMELINE)
+        timeline_begin();
     profile_to(PROFILE_MONITOR);
     run(vm, &translator);
     profile_to(PROFILE_START);
     if (translator.patches)
         patch_undo_all(translator.patches);             /* a register dump shows the guest's own code */
-    return write_files(&translator, vm, vm_finish(vm));
+    return timeline_print(write_files(&translator, vm, vm_finish(vm)));
 }

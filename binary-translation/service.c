@@ -6,6 +6,7 @@
 #include "profile.h"
 #include "run.h"
 #include "segment.h"
+#include "timeline.h"
 
 /* ---- the service --------------------------------------------------------------------------------- */
 
@@ -39,6 +40,7 @@ bool run_serve(void)
     if (!emulate(m, &t->cache.insn[x->insn]))
         return false;                                   /* the loop comes to the same end, and delivers the exception */
     m->counters.exits[COUNT_CALL]++;
+    timeline_because(isa_rows[t->cache.insn[x->insn].isa].name);
     t->direct->entry_eip = m->cpu.eip;
     if (may_go_on(t, x)) {
         m->cpu.eip = t->cache.block[x->to].entry;

@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "profile.h"
 #include "run.h"
+#include "timeline.h"
 #include "translate.h"
 
 static const char *const exit_names[] = {
@@ -128,13 +129,15 @@ static void load_slots(struct translator *t)
 static void load_world(struct translator *t, uint32_t host)
 {
     struct vcpu *cpu = &t->m->cpu;
+    enum trace trace = HOLE->vm.options.trace;
+    bool is_shown = trace == TRACE_EXITS || trace == TRACE_INSNS || trace == TRACE_BLOCKS;
 
     memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
     direct_world.seg[CS] = SEGMENT_MONITOR_CODE;
     direct_world.seg[GS] = SEGMENT_MONITOR_DATA;
     direct_world.eflags = (cpu->eflags & ~run_flags_of_ours(t)) | FLAG_IF | FLAG_ONE;
     direct_world.fpu = t->want_fpu;
-    direct_world.service = t->spy || t->patches || HOLE->vm.options.trace ? NULL : run_serve;
+    direct_world.service = t->spy || t->patches || is_shown ? NULL : run_serve;
     direct_world.translated = !t->spy;      /* IRETQ can set TF for the first instruction, POPFQ cannot */
     direct_world.eflags |= t->spy ? FLAG_TF : 0;
     t->direct->entry_eip = cpu->eip;
@@ -154,10 +157,12 @@ bool run_enter(struct translator *t, uint32_t host, enum direct_exit *exit, bool
     early = direct_enter(&t->m->cpu);
     while (!early && direct_world.signal && t->spy && t->spy(t))
         early = direct_enter(&t->m->cpu);
-    if (early)
+    if (early) {
+        timeline_not_entered();
         profile_to(PROFILE_MONITOR);
-    else
+    } else {
         profile_left(direct_world.signal);
+    }
     run_take_flags(t);
     if (!early)
         return true;

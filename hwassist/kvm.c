@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "pc.h"
 #include "status.h"
+#include "timeline.h"
 
 /* Three pages for a TSS and one of page tables, which VT-x needs where it cannot run real mode; nobody's RAM. */
 #define KVM_TSS_AT      0xfffbd000u
@@ -94,6 +95,8 @@ static bool set_cpuid(struct kvm *k)
 static const char *make_vcpu(struct kvm *k)
 {
     struct sigevent event = { .sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGALRM };
+    uint64_t offset = 0;
+    struct kvm_device_attr tsc = { .group = KVM_VCPU_TSC_CTRL, .attr = KVM_VCPU_TSC_OFFSET, .addr = (uintptr_t)&offset };
 
     k->run_bytes = (size_t)ioctl(k->device, KVM_GET_VCPU_MMAP_SIZE, 0);
     k->vcpu = ioctl(k->vm, KVM_CREATE_VCPU, 0);
@@ -101,6 +104,7 @@ static const char *make_vcpu(struct kvm *k)
     if (k->vcpu < 0 || k->run == MAP_FAILED || !set_cpuid(k))
         return "KVM makes no virtual processor";
     k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;         /* EIP at every exit, without a system call for it */
+    k->same_tsc = ioctl(k->vcpu, KVM_SET_DEVICE_ATTR, &tsc) == 0;       /* Linux would have it begin at 0 */
     the_run = k->run;
     signal(SIGALRM, on_alarm);
     return timer_create(CLOCK_MONOTONIC, &event, &k->timer) ? "timer_create failed" : NULL;
@@ -267,9 +271,13 @@ static enum kvm_count count_of(uint32_t reason)
 uint32_t kvm_enter(struct kvm *k, uint64_t deadline)
 {
     uint32_t reason;
+    int ran;
 
     arm(k, deadline);
-    if (ioctl(k->vcpu, KVM_RUN, 0) == 0) {
+    timeline_stamp(TIMELINE_ENTER, NULL);
+    ran = ioctl(k->vcpu, KVM_RUN, 0);
+    timeline_stamp(TIMELINE_KVM, NULL);
+    if (ran == 0) {
         reason = k->run->exit_reason;
     } else if (errno == EINTR || errno == EAGAIN) {
         reason = KVM_EXIT_INTR;
@@ -280,6 +288,7 @@ uint32_t kvm_enter(struct kvm *k, uint64_t deadline)
         k->run->hw.hardware_exit_reason = (uint64_t)errno;
     }
     k->m->counters.exits[count_of(reason)]++;
+    timeline_because(kvm_exit_names[count_of(reason)]);
     k->m->cpu.eip = (uint32_t)k->run->s.regs.regs.rip;
     return reason;
 }

@@ -24,6 +24,7 @@ struct kvm {
     size_t run_bytes;
     bool irqchip;               /* 8259s and 8254 are Linux's, not machine/'s */
     bool com1_line;             /* level of IRQ 4, as told to them */
+    bool same_tsc;              /* the guest reads the host's time-stamp counter */
     timer_t timer;
     uint64_t armed;             /* ns at which it fires; UINT64_MAX: never */
 };

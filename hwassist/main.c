@@ -7,6 +7,7 @@
 
 #include "kvm.h"
 #include "status.h"
+#include "timeline.h"
 #include "vm.h"
 
 /* KVM gives up. Is it the guest's fault, who executes where no memory is? */
@@ -109,7 +110,7 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     if (vm.options.trace == TRACE_INSNS || vm.options.trace == TRACE_BLOCKS)
-        return vm_fail(&vm, EXIT_USAGE, "--trace: this VMM emulates and translates nothing; ask for exits");
+        return vm_fail(&vm, EXIT_USAGE, "--trace: this VMM emulates and translates nothing; ask for exits or the timeline");
     if (word_irqchip && !irqchip && strcmp(word_irqchip, "vmm"))
         return cli_error(vm.name, "--irqchip=%s: there are only vmm and kernel", word_irqchip);
     why = kvm_probe(&behind);
@@ -118,11 +119,15 @@ int main(int argc, char **argv)
     if (why)
         return vm_fail(&vm, EXIT_HOST, why);
     fprintf(stderr, "%s: behind /dev/kvm: %s\n", vm.name, behind);
+    if (vm.options.trace == TRACE_TIMELINE && !kvm.same_tsc)
+        return vm_fail(&vm, EXIT_HOST, "--trace=timeline: the guest's time-stamp counter is not the host's; Linux 5.16 can make it so");
     if (!vm_load(&vm))
         return EXIT_USAGE;
     kvm_store(&kvm);
+    if (vm.options.trace == TRACE_TIMELINE)
+        timeline_begin();
     run(&vm, &kvm);
     if (vm.machine.stopped)
         kvm_load(&kvm);
-    return vm_finish(&vm);
+    return timeline_print(vm_finish(&vm));
 }

@@ -35,7 +35,8 @@ static void help(const char *vmm, const char *summary, const struct cli_option *
            "  -append STRING    its command line\n"
            "  -initrd FILE      one boot module\n"
            "  -m MIB            its RAM, 1 to %d MiB (default %d)\n"
-           "  --trace[=WHAT]    show on stderr what happens: exits (default), insns or blocks\n"
+           "  --trace[=WHAT]    show on stderr what happens: exits (default), insns or blocks; or, at the end, the\n"
+           "                    timeline: when the guest was left and entered (`make timeline` draws it)\n"
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
            "  --help, --version\n",
@@ -75,14 +76,14 @@ static uint32_t number(const char *text, uint32_t most, char suffix)
 
 static int set_trace(struct options *options, const char *what, const char *vmm)
 {
-    static const char *const names[] = { "exits", "insns", "blocks" };
+    static const char *const names[] = { "exits", "insns", "blocks", "timeline" };
 
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < sizeof names / sizeof *names; i++)
         if (!what || !strcmp(what, names[i])) {
             options->trace = TRACE_EXITS + i;
             return -1;
         }
-    return cli_error(vmm, "--trace=%s: there are only exits, insns and blocks", what);
+    return cli_error(vmm, "--trace=%s: there are only exits, insns, blocks and timeline", what);
 }
 
 static int set_option(struct options *options, int option, char **argv, const char *vmm)

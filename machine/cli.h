@@ -4,7 +4,7 @@
 
 #include <stdint.h>
 
-enum trace { TRACE_NONE, TRACE_EXITS, TRACE_INSNS, TRACE_BLOCKS };
+enum trace { TRACE_NONE, TRACE_EXITS, TRACE_INSNS, TRACE_BLOCKS, TRACE_TIMELINE };
 
 struct options {
     const char *kernel;

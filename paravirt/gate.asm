@@ -10,12 +10,14 @@
 
 %include "offsets.inc"
 %include "pv.inc"
+%include "stamp.inc"
 
 default rel
 
 extern direct_world, direct_gate
 extern gate_shared, gate_fast, gate_calls, gate_exposed
 extern gate_kernel_cs, gate_kernel_ss, gate_kernel_esp, gate_kernel_ready
+extern gate_names, hypercall_names
 extern gate_user_cs, gate_user_ss, gate_user_last, gate_user_selectors, gate_user_ready
 extern gate_page_ready, gate_rewritten, gate_seen_rewritten
 global gate_hypercall, gate_iret, gate_slow, gate_user_call
@@ -103,6 +105,7 @@ gate_hypercall:
         jnz     slow
         lea     r8, [gate_calls]
         inc     qword [r8 + rax * 8]
+        stamp   TIMELINE_GATE, r8, r9, r10, hypercall_names, r9 * 8
         push    rcx
         push    rdx
         push    rsi
@@ -158,6 +161,7 @@ gate_iret:
         cmp     r9d, [gate_user_last]           ; beyond it the far jump itself would fault
         ja      slow
         inc     qword [gate_calls + 8 * HC_IRET]
+        stamp   TIMELINE_GATE, r13, r14, r15, gate_names, 8 * GATE_IRET
         mov     byte [r10 + PV_IF_BYTE - PV_SHARED], 2
         mov     byte [direct_world + WORLD_CPL], 3
         mov     r12d, [r10 + RET_ESP - PV_SHARED]
@@ -184,6 +188,7 @@ gate_user_call:
         test    r11d, FLAGS_BEYOND
         jnz     slow
         inc     qword [gate_calls + 8 * HYPERCALLS]
+        stamp   TIMELINE_GATE, r13, r14, r15, gate_names, 8 * GATE_USER_CALL
         mov     [r10 + USER_ESP - PV_SHARED], r12d
         mov     [r10 + USER_EFLAGS - PV_SHARED], r11d
         mov     byte [r10 + PV_IF_BYTE - PV_SHARED], 0
@@ -198,6 +203,7 @@ gate_user_call:
 ; finds the kick: else its tick would wait for the guest's next exit (signal_entry in world.asm).
 enter_guest:
         mov     [direct_world + WORLD_ENTERED], r8w
+        stamp   TIMELINE_ENTER, r10, r13, r15
 gate_restart:
         cmp     byte [direct_world + WORLD_KICK], 0
         jne     interrupted

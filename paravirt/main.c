@@ -15,6 +15,7 @@
 #include "segment.h"
 #include "start.h"
 #include "status.h"
+#include "timeline.h"
 
 static const char *const exit_names[] = {
     [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
@@ -23,11 +24,11 @@ static const char *const exit_names[] = {
     [COUNT_USER_CALL] = "user-call", NULL,
 };
 
-static const char *const gate_names[] = {
+const char *const gate_names[] = {
     [GATE_HYPERCALL] = "hypercall", [GATE_IRET] = "iret", [GATE_IRET_SLOW] = "iret", [GATE_USER_CALL] = "user-call",
     [GATE_INTERRUPTED] = "interrupted",
 };
-static const char *const hypercall_names[] = {
+const char *const hypercall_names[] = {
 #define HYPERCALL(name, function, ...) #function,
 #include "hypercalls.def"
 #undef HYPERCALL
@@ -102,13 +103,14 @@ static void emulate_leftover(struct paravirt *pv)
 static void trace_crossing(struct vm *vm, bool is_hypercall, const char *otherwise)
 {
     struct vcpu *cpu = &vm->machine.cpu;
-    bool named = is_hypercall && cpu->gpr[EAX] < HYPERCALLS;
+    const char *what = is_hypercall && cpu->gpr[EAX] < HYPERCALLS ? hypercall_names[cpu->gpr[EAX]] : otherwise;
     uint32_t eip = cpu->eip;
     struct translation t;
 
     if (is_hypercall && memory_peek(&vm->machine, cpu->gpr[ESP], ACCESS_READ, &t))
         cpu->eip = memory_read(&vm->machine.mem, t.gpa, 4);
-    vm_trace(vm, named ? hypercall_names[cpu->gpr[EAX]] : otherwise, false);
+    timeline_because(what);
+    vm_trace(vm, what, false);
     cpu->eip = eip;
 }
 
@@ -126,6 +128,8 @@ static void run(struct vm *vm, struct paravirt *pv)
         }
         switch (gate_run(pv, vm_deadline(vm))) {
         case DIRECT_GATE:
+            if (direct_world.gate == GATE_INTERRUPTED)
+                timeline_left_before();
             trace_crossing(vm, direct_world.gate == GATE_HYPERCALL, gate_names[direct_world.gate]);
             gate_serve(pv);
             break;
@@ -192,7 +196,9 @@ int main(int argc, char **argv)
     clock_start(pv);
     pv->mmu.changed = page_changed;
     pv->mmu.switched = switched;
+    if (vm.options.trace == TRACE_TIMELINE)
+        timeline_begin();
     run(&vm, pv);
     gate_count(pv);
-    return vm_finish(&vm);
+    return timeline_print(vm_finish(&vm));
 }

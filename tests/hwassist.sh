@@ -38,6 +38,7 @@ programs|run=demo,forkwait,selftest|
 forkwait|run=forkwait|
 compute|run=compute samples=1 cycles=1000|
 panic|run=panic|
+timeline|run=timeline turns=4|--trace=timeline
 chip-race|run=race|--irqchip=kernel
 chip-demo|run=demo|--irqchip=kernel
 chip-probes|run=probes|--irqchip=kernel

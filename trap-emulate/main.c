@@ -8,6 +8,7 @@
 #include "emulate.h"
 #include "event.h"
 #include "status.h"
+#include "timeline.h"
 #include "vm.h"
 
 static void run(struct vm *vm, struct direct *direct)
@@ -57,6 +58,8 @@ int main(int argc, char **argv)
         return vm_fail(&vm, EXIT_HOST, why);
     if (!vm_load(&vm))
         return EXIT_USAGE;
+    if (vm.options.trace == TRACE_TIMELINE)
+        timeline_begin();
     run(&vm, &direct);
-    return vm_finish(&vm);
+    return timeline_print(vm_finish(&vm));
 }

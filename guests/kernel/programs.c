@@ -4,6 +4,7 @@
 void probes_main(void);
 void race_main(void);
 void bench_main(void);
+void timeline_main(void);
 
 /* What a bug in the kernel looks like. */
 static void panic_main(void)
@@ -17,6 +18,7 @@ const struct program programs[] = {
     { "probes", probes_main },          /* is every instruction right? */
     { "race", race_main },              /* the story: a lost update */
     { "bench", bench_main },            /* what does each operation cost? */
+    { "timeline", timeline_main },      /* notes the time at the ways in and out; process 1 goes on */
     { "panic", panic_main },            /* a divide error on purpose */
     { NULL, NULL },
 };

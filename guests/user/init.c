@@ -9,6 +9,7 @@ static const struct { const char *name; int (*main)(const char *args); } program
     { "soak", soak_main },              /* all of that under a fast timer */
     { "compute", compute_main },        /* nine programs that need no kernel */
     { "bench-user", bench_user_main },  /* what system calls and switches cost */
+    { "timeline", timeline_main },      /* when control passed where, in three events */
 };
 
 static unsigned passed, failed;

@@ -47,5 +47,6 @@ int forkwait_main(const char *args);
 int soak_main(const char *args);
 int compute_main(const char *args);
 int bench_user_main(const char *args);
+int timeline_main(const char *args);
 
 #endif

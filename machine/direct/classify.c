@@ -15,6 +15,7 @@
 #include "machine.h"
 #include "segment.h"
 #include "status.h"
+#include "timeline.h"
 #include "transfer.h"
 
 enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, HOST_PF_FETCH = 16 };
@@ -22,6 +23,7 @@ enum { ERROR_IDT = 2, HOST_PF_WRITE = 2, HOST_PF_FETCH = 16 };
 static enum direct_exit count(struct direct *d, enum direct_count what, enum direct_exit exit)
 {
     d->m->counters.exits[what]++;
+    timeline_because(exit == DIRECT_SENSITIVE ? isa_rows[d->insn->isa].name : d->m->counters.exit_names[what]);
     return exit;
 }
 
@@ -44,8 +46,7 @@ static enum direct_exit software_interrupt(struct direct *d, uint8_t opcode)
 
     memory_load(d->m, cpu->seg[CS].base + cpu->eip - 1, &last, 1, user(d));
     cpu->eip -= last == opcode ? 1 : 2;
-    d->m->counters.exits[COUNT_SOFTWARE_INT]++;
-    return direct_decode(d) ? DIRECT_SENSITIVE : DIRECT_EXCEPTION;
+    return count(d, COUNT_SOFTWARE_INT, direct_decode(d) ? DIRECT_SENSITIVE : DIRECT_EXCEPTION);
 }
 
 /* ---- #GP and #SS without a sensitive instruction -------------------------------------------------- */

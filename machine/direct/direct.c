@@ -16,6 +16,7 @@
 #include "machine.h"
 #include "segment.h"
 #include "status.h"
+#include "timeline.h"
 
 const char *const direct_exit_names[] = {
     [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
@@ -263,6 +264,7 @@ enum direct_exit direct_run(struct direct *d, uint64_t deadline)
         direct_world.entered = direct_world.seg[CS];
         d->entry_eip = m->cpu.eip;
         if (direct_enter(&m->cpu)) {
+            timeline_not_entered();
             direct_world.signal = SIGALRM;
         } else {
             bool gate = came_by_gate(d);

@@ -5,10 +5,12 @@
 #include <ucontext.h>
 
 #include "direct/world.h"
+#include "timeline.h"
 
 #define OFFSET(name, type, field) printf("%%define %s %zu\n", #name, offsetof(type, field))
 #define VCPU(name, field) OFFSET(VCPU_##name, struct vcpu, field)
 #define WORLD(name, field) OFFSET(WORLD_##name, struct world, field)
+#define STAMP(name, field) OFFSET(STAMP_##name, struct timeline_stamp, field)
 #define CONTEXT(reg) OFFSET(UC_##reg, ucontext_t, uc_mcontext.gregs[REG_##reg])
 
 int main(void)
@@ -24,6 +26,8 @@ int main(void)
     WORLD(GATE, gate);
     WORLD(ENTERED, entered); WORLD(CPL, cpl); WORLD(RESTART, restart); WORLD(RESTART_END, restart_end);
     WORLD(TARGET, target); WORLD(SERVICE, service);
+    OFFSET(TIMELINE_NEXT, struct timeline, next); OFFSET(TIMELINE_END, struct timeline, end);
+    STAMP(TSC, tsc); STAMP(WAY, way); STAMP(REASON, reason); printf("%%define STAMP_BYTES %zu\n", sizeof(struct timeline_stamp));
     CONTEXT(RAX); CONTEXT(RCX); CONTEXT(RDX); CONTEXT(RBX); CONTEXT(RSP); CONTEXT(RBP); CONTEXT(RSI); CONTEXT(RDI);
     CONTEXT(RIP); CONTEXT(EFL); CONTEXT(ERR); CONTEXT(TRAPNO); CONTEXT(CR2);
     OFFSET(UC_CS, ucontext_t, uc_mcontext.gregs[REG_CSGSFS]);           /* 16 bits each: CS, GS, FS, SS */

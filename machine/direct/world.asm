@@ -8,6 +8,7 @@
 ; a far jump costs 0.4 us less. The kernel has reset FPU and SSE for the handler; the guest's lies in the frame.
 
 %include "offsets.inc"
+%include "stamp.inc"
 
 default rel
 bits 64
@@ -115,6 +116,7 @@ enter_begin:
 ; A far jump: 150 cycles less than IRETQ, which moreover leaves our upper half in the ESP of a guest with a 16-bit stack.
 ; SAHF costs 20 less than POPFQ; OF comes by an addition, the other flags are as Linux has them.
 .jump:  load_if_other ss, WORLD_SS              ; Linux's after a system call
+        stamp   TIMELINE_ENTER, rsi, rbx, rbp           ; not R8 to R15: the guest could find them
         movzx   eax, word [direct_world + WORLD_CS]
         shl     rax, 32
         mov     ecx, [rdi + VCPU_EIP]
@@ -145,7 +147,8 @@ again:  cmp     byte [direct_world + WORLD_KICK], 0
         jmp     enter_begin.jump
 
 ; IRETQ sets the trap flag for the guest's first instruction: POPFQ would for one of ours.
-step:   movzx   eax, word [direct_world + WORLD_SS]
+step:   stamp   TIMELINE_ENTER, rsi, rbx, rbp
+        movzx   eax, word [direct_world + WORLD_SS]
         push    rax                             ; ss
         mov     eax, [rdi + VCPU_ESP]
         push    rax
@@ -179,6 +182,7 @@ direct_gate:
         pushfq
         pop     rax
         mov     [direct_world + WORLD_EFLAGS], eax
+        stamp   TIMELINE_GATE, r9, r10, r11
         test    eax, FLAGS_BEYOND_SAHF
         jz      .flags
         push    2                               ; C wants DF clear; on AC and NT we would fault
@@ -253,6 +257,7 @@ bug:    restore_thread_pointer
         call    world_bug                       ; does not return
 
 from_guest:
+        stamp   TIMELINE_SIGNAL, rcx, r9, r10
         mov     [direct_world + WORLD_ES], es
         mov     [direct_world + WORLD_DS], ds
         mov     [direct_world + WORLD_FS], fs

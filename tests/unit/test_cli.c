@@ -75,6 +75,8 @@ START_TEST(one_dash_or_two)
     ck_assert_int_eq(parse("--kernel=k -m64M -timeout=2 -trace"), -1);
     ck_assert_uint_eq(options.timeout, 2);
     ck_assert_int_eq(options.trace, TRACE_EXITS);
+    ck_assert_int_eq(parse("-kernel k --trace=timeline"), -1);
+    ck_assert_int_eq(options.trace, TRACE_TIMELINE);
 }
 END_TEST
 
@@ -85,7 +87,7 @@ START_TEST(refusals)
     refused("k.elf", "k.elf is no option");
     refused("-kernel k disk.img", "disk.img is no option");
     refused("-kernel k -smp 2", "no option -smp");
-    refused("-kernel k --trace=all", "--trace=all");
+    refused("-kernel k --trace=all", "there are only exits, insns, blocks and timeline");
     refused("-kernel k -m 0", "-m 0: give");
     refused("-kernel k -m 1025", "-m 1025: give");
     refused("-kernel k -m -5", "-m -5: give");
