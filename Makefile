@@ -297,6 +297,13 @@ readme-figures: $(B)/quadreport $(B)/trap-emulate $(B)/binary-translation $(B)/p
 predict: $(B)/quadreport ## what operations would cost if an exit cost so many ns (EXIT_NS=300)
 	@$(B)/quadreport --predict "$(or $(EXIT_NS),300)" $(RESULTS)
 
+$(B)/timeline: $(B)/obj/benchmarks/timeline.o
+	$(CC) -pie -o $@ $<
+
+.PHONY: timeline
+timeline: $(B)/timeline $(BENCH_VMMS) $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf ## guest, VMM and host as bands over time in three events: build/bench/timeline.svg
+	@sh benchmarks/timeline.sh
+
 $(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
 	$(CC) -pie -o $@ $<
 
@@ -308,7 +315,8 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
 	$(B)/quadreport --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
--include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/calibrate.d $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
+-include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/timeline.d $(B)/obj/benchmarks/calibrate.d
+-include $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
 
 # ---- tests ---------------------------------------------------------------------------------------
 # Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a
@@ -401,7 +409,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport
+check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

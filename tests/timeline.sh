@@ -7,7 +7,7 @@ marks() {
         function bad(text) { print text ": " $0; exit }
         $1 != "MARK" { next }
         NF != 7 || $3 != n[$2] + 0 { bad("not the next turn") }
-        { n[$2]++; for (i = 4; i <= 7; i++) { if (("x" $i) < ("x" last) || length($i) != 16) bad("not in order"); last = $i } }
+        { n[$2]++; for (i = 4; i <= 7; i++) { if (("x" $i) <= ("x" last) || length($i) != 16) bad("not in order"); last = $i } }
         END { for (e in n) { events++; if (n[e] != turns) print n[e] " of " e }; if (events != 3) print events + 0 " events" }' >why
     [ ! -s why ] || fail "$(head -n 1 why): $PWD/transcript"
 }
@@ -16,18 +16,18 @@ marks() {
 # apart, which is counted as well when it comes before the guest has run.
 stamps() {
     leaves=$(grep '^TIME' stderr | awk '
-        function bad(text) { print text ": " $0; exit }
+        function bad(text) { print text ": " $0; failed = 1; exit }
         ("x" $2) < ("x" last) || length($2) != 16 { bad("not in order") }
         $3 != (NR % 2 ? "enter" : "leave") { bad("not in turn") }
         $3 == "leave" && (NF != 5 || $4 == "unknown" || $5 !~ /^(gate|signal|kvm)$/) { bad("without a reason") }
         { last = $2; leaves += $3 == "leave" && $4 != "timer" }
-        END { print leaves + 0 }')
+        END { if (!failed) print leaves + 0 }')
     counted=$(sed -n 's/.*"exits": {\(.*\), "total".*/\1/p' counters.json | tr ',' '\n' |
         awk -F ': ' '!/"timer"/ { n += $2 } END { print n + 0 }')
     if grep -q "there was no room for more" stderr; then        # --cache=8K leaves the guest all the time
         [ "$(grep -c "^TIME" stderr)" -eq 131071 ] && [ "$counted" -gt 65000 ] && return
     fi
-    [ "$leaves" = "$counted" ] || fail "the VMM was entered $leaves times, counted are $counted: $PWD/stderr, $PWD/counters.json"
+    [ "$leaves" = "$counted" ] || fail "leavings in the timeline: $leaves; counted: $counted; $PWD/stderr, $PWD/counters.json"
     { tr -d "\r" <transcript | awk '$1 == "MARK" { for (i = 4; i <= 7; i++) print $i, "mark" }';
       grep "^TIME" stderr | cut -d " " -f 2-3; } |
         sort | awk '$2 == "mark" && last != "enter" { print; exit } $2 != "mark" { last = $2 }' >why
@@ -79,4 +79,33 @@ test_trap_emulate_timeline_is_what_is_counted()
     [ "$(sort got | uniq -c | awk -v want="$want" '{ n = $1; sub(/^ *[0-9]* /, "") } $0 == want { print (n > 30) }')" = 1 ] ||
         fail "counted for a system call: $want; seen in 40: $PWD/got"
     [ "$want" = "1 int 1 iretd 2 mov-to-seg" ] || fail "a system call is $want"
+}
+
+# The picture's bands are all of the time, one behind the other, and what cannot be so is refused.
+test_timeline_is_drawn()
+{
+    draw="$ROOT/build/timeline out.svg out.json"
+    for engine in trap pv; do
+        engine $engine
+        on_vmm "run=timeline turns=8" --trace=timeline
+        mv transcript $engine.console
+        mv stderr $engine.trace
+    done
+    $draw one trap.console trap.trace two pv.console pv.trace || fail "exit status $?"
+    awk '
+        /"total_ns"/ { events++; at = 0; n = split($0, part, /[:,]/); total = part[5]; sum = part[7] + part[9] + part[11] + part[13]
+                       if (sum < total - 4 || sum > total + 4) print "the parts are " sum " of " total }
+        /"who"/ { split($0, part, /[:,}]/); if (part[4] + 0 != at) print "a gap at " at; at = part[6] + 0; ends = /]}/ }
+        /"who"/ && ends && at != total { print "ends at " at " of " total }
+        END { if (events != 6) print events + 0 " rows" }' out.json >why
+    [ ! -s why ] || fail "$(head -n 1 why): $PWD/out.json"
+    for text in A.system.call A.page.fault,.which.maps.the.page A.timer.tick int mov-to-seg iretd shadow-fill \
+        user-call iret '<svg' '</svg>$'; do
+        grep -q ">$text<\|^$text" out.svg || fail "no $text in $PWD/out.svg"
+    done
+    before=$(tr -d '\r' <trap.console | awk '$2 == "system-call" && $3 == 4 { print $4 }')
+    awk -v before="$before" '!done && $3 == "enter" && ("x" $2) > ("x" before) { done = 1; next } 1' trap.trace >broken.trace
+    for turn in 0 1 2 3 5 6 7; do sed -i "/MARK system-call $turn /d" trap.console; done
+    $draw one trap.console broken.trace 2>said && fail "a trace that lacks a line is drawn"
+    grep -q 'do not alternate' said || fail "no sentence in $PWD/said"
 }
