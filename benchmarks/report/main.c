@@ -33,6 +33,7 @@ static void print_targets(const struct results *r)
 /* In the order of the report; --print names one. */
 static const struct { const char *name; void (*write)(struct doc *, const struct results *); } sections[] = {
     { "answer", section_answer }, { "correctness", section_correctness }, { "costs", section_costs }, { "trap", section_trap },
+    { "timeline", section_timeline },
     { "compute", section_compute }, { "model", section_model }, { "exits", section_exits }, { "translator", section_translator },
     { "emulated", section_emulated }, { "published", section_published }, { "targets", section_targets },
 };

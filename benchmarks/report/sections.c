@@ -2,6 +2,7 @@
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "report.h"
 
@@ -105,6 +106,21 @@ void section_trap(struct doc *d, const struct results *r)
     doc_end_table(d);
     doc_text(d, "Back by `sigreturn`, as a plain handler goes, takes %.0f cycles; decoding an instruction for the first time %.0f.",
              least_of(r, "host", "signal-return"), least_of(r, "host", "decode-new"));
+}
+
+/* ---- the timeline, if it has been drawn ---------------------------------------------------------- */
+
+void section_timeline(struct doc *d, const struct results *r)
+{
+    char file[300];
+
+    (void)r;
+    snprintf(file, sizeof file, "%s/timeline.svg", d->directory);
+    if (access(file, R_OK))
+        return;
+    doc_heading(d, 2, "timeline", "Who runs when?");
+    doc_figure(d, "timeline", "The same three events under each VMM, on one axis: yellow is the way between guest and VMM. Where that is a "
+                              "signal, it is most of the bar; where it is a far jump, hardly any. (Of the last `make timeline`.)");
 }
 
 /* ---- the translator ------------------------------------------------------------------------------ */
