@@ -207,8 +207,26 @@ no_exits() {
     done
 }
 
+# How many pages a program touches depends on who compiled it: another compiler's image is held to the page faults beyond the empty
+# loop's, and in ring 3 and for the probes to the rest.
+of_any_compiler() {
+    awk '
+        match($0, /page-fault=[0-9]*/) {
+            faults = substr($0, RSTART + 11, RLENGTH - 11)
+            if ($1 == "null") null = faults
+            ring3 = /^(null-user|syscall|ctxsw|forkwait|probes) /
+            $0 = substr($0, 1, RSTART - 1) (ring3 ? "" : "page-fault=" faults - null) substr($0, RSTART + RLENGTH)
+        }
+        { print }' "$1" >by-hand && mv by-hand "$1"
+}
+
 exits_are() {
     grep -v '^#' "$EXPECTED/exits-$1.txt" >expected
+    made=$(sed -n 's/^# Page faults are those of the image that \(.*\) makes.*/\1/p' "$EXPECTED/exits-$1.txt")
+    if [ -n "$made" ] && ! readelf -p .comment "$ROOT/build/guests/kernel/main.o" | grep -qF "$made"; then
+        of_any_compiler counts
+        of_any_compiler expected
+    fi
     cmp -s counts expected || fail "not the exits of exits-$1.txt: diff $PWD/counts $PWD/expected"
 }
 
