@@ -126,8 +126,10 @@ bool doc_open(struct doc *d, const char *directory, const char *css, const char 
 bool doc_close(struct doc *d)
 {
     fputs("</main>\n</html>\n", d->html);
+    bool good = fclose(d->html) == 0;
+
     fclose(d->other);
-    return (fclose(d->html) == 0) & (fclose(d->md) == 0);
+    return fclose(d->md) == 0 && good;
 }
 
 void doc_heading(struct doc *d, int level, const char *id, const char *text)
