@@ -304,6 +304,23 @@ $(B)/timeline: $(B)/obj/benchmarks/timeline.o
 timeline: $(B)/timeline $(BENCH_VMMS) $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf ## guest, VMM and host as bands over time in three events: build/bench/timeline.svg
 	@sh benchmarks/timeline.sh
 
+# What the talk shows as it ran. A VMM that cannot run here says so in its transcript, and the slide shows that.
+TALK := $(addprefix $(B)/bench/talk/,race-qemu.txt race-trap-emulate.txt trace.txt port.txt)
+
+$(TALK):
+	@mkdir -p $(@D)
+	@</dev/null timeout 60 $(RUN) >$@ 2>&1; true
+
+$(B)/bench/talk/race-qemu.txt: RUN = $(QEMU_RUN) $(B)/guests/kernel.elf -append run=race
+$(B)/bench/talk/race-trap-emulate.txt: RUN = $(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append run=race
+$(B)/bench/talk/trace.txt: RUN = $(B)/binary-translation -kernel $(B)/guests/kernel.elf -append run=race --trace=blocks 2>&1 | grep -A 12 flags_and_cli
+$(B)/bench/talk/port.txt: RUN = sh paravirt/port.sh
+$(TALK): $(B)/guests/kernel.elf $(B)/trap-emulate $(B)/binary-translation $(wildcard paravirt/*.def guests/kernel/*/*)
+
+.PHONY: slides
+slides: $(B)/quadreport $(TALK) ## the talk on the last results: build/bench/slides.html (TITLE= AUTHOR= RESULTS=)
+	@$(B)/quadreport --slides --title "$$TITLE" --author "$$AUTHOR" $(RESULTS)
+
 $(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
 	$(CC) -pie -o $@ $<
 

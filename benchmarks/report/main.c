@@ -11,6 +11,7 @@
 
 static const char usage[] =
     "Usage: quadreport [--out DIR] [FILE...]    the report: DIR/report.html, report.md, plots (DIR: build/bench; FILE: its results.json)\n"
+    "       quadreport --slides [--title T] [--author A] [--out DIR] [FILE]     the talk: DIR/slides.html, with what ran in DIR/talk\n"
     "       quadreport --predict NS [FILE]      what operations would cost if an exit cost so many ns\n"
     "       quadreport --compare OLD NEW        two files side by side; a word stands where their intervals part\n"
     "       quadreport --print SECTION [FILE]   a part of the report, as Markdown\n"
@@ -87,22 +88,35 @@ static int print_section(const struct results *r, const char *name)
     return 2;
 }
 
+static int write_talk(const struct results *r, const char *out, const char *title, const char *author)
+{
+    if (!write_slides(r, out, title, author)) {
+        perror(out);
+        return 1;
+    }
+    printf("The talk: %s/slides.html. Arrow keys and clicks move; printed, a slide is a page\n", out);
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
         { "out", required_argument, NULL, 'o' }, { "predict", required_argument, NULL, 'p' }, { "print", required_argument, NULL, 's' },
-        { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' }, { 0 },
+        { "compare", no_argument, NULL, 'c' }, { "check", no_argument, NULL, 'k' }, { "help", no_argument, NULL, 'h' },
+        { "slides", no_argument, NULL, 'S' }, { "title", required_argument, NULL, 't' }, { "author", required_argument, NULL, 'a' }, { 0 },
     };
     static struct results all[FILES_MAX];
     static char *usual[] = { OUT "/results.json" };
-    const char *out = OUT, *section = "";
+    const char *out = OUT, *section = "", *title = "", *author = "";
     double exit_ns = 0;
     int n, what = 'r';
     char *end;
 
-    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1; what = c == 'o' ? what : c)
+    for (int c; (c = getopt_long(argc, argv, "", longs, NULL)) != -1; what = strchr("ota", c) ? what : c)
         switch (c) {
         case 'o': out = optarg; break;
+        case 't': title = optarg; break;
+        case 'a': author = optarg; break;
         case 's': section = optarg; break;
         case 'p':
             exit_ns = strtod(optarg, &end);
@@ -112,7 +126,7 @@ int main(int argc, char **argv)
             }
             break;
         case 'h': fputs(usage, stdout); return 0;
-        case 'c': case 'k': break;
+        case 'c': case 'k': case 'S': break;
         default: fputs(usage, stderr); return 2;
         }
     n = argc - optind;
@@ -121,7 +135,7 @@ int main(int argc, char **argv)
         argv = usual;
         n = 1;
     }
-    if (n > FILES_MAX || (what == 'c' && n != 2) || (strchr("ps", what) && n != 1)) {
+    if (n > FILES_MAX || (what == 'c' && n != 2) || (strchr("psS", what) && n != 1)) {
         fputs(usage, stderr);
         return 2;
     }
@@ -131,6 +145,7 @@ int main(int argc, char **argv)
     switch (what) {
     case 'p': return predict(&all[0], exit_ns);
     case 's': return print_section(&all[0], section);
+    case 'S': return write_talk(&all[0], out, title, author);
     case 'c': return compare(&all[0], &all[1]);
     case 'k': return 0;
     default: return write_report(all, n, out);

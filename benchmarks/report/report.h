@@ -53,4 +53,7 @@ int compare(const struct results *old, const struct results *new);
 /* ---- plots.c: data for gnuplot, and its pictures, in `directory` ---- */
 void draw_plots(const struct results *r, const char *directory);
 
+/* ---- slides.c: the talk, DIRECTORY/slides.html; "": its own title, nobody's name. False: it cannot be written; errno tells ---- */
+bool write_slides(const struct results *r, const char *directory, const char *title, const char *author);
+
 #endif
