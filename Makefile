@@ -37,8 +37,8 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-.PHONY: packages-bochs packages-hosts
-packages-bochs packages-hosts:
+.PHONY: packages-bochs packages-hosts packages-web
+packages-bochs packages-hosts packages-web:
 	@sh .ci/install $(@:packages-%=%)
 
 doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest
@@ -434,6 +434,12 @@ check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TES
 .PHONY: check-bochs
 check-bochs: packages-bochs $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
 	@BOCHS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
+
+# The talk and the report in a Chromium without a window. They need results: a quick run's if there are none.
+.PHONY: check-web
+check-web: packages-web $(B)/quadreport $(TALK) ## the tests of the talk and the report in a real browser
+	@[ -f $(B)/bench/results.json ] || $(MAKE) --no-print-directory bench QUICK=1
+	@sh tests/web
 
 .PHONY: sizes
 sizes: ## lines of code, folder by folder
