@@ -305,7 +305,7 @@ went_wrong_once() {
     bad 3 '' -kernel "$(guest mods)" -initrd "$ROOT/README.md"
 }
 test_svm_guests_that_went_wrong_once() { engine svm; went_wrong_once v86; }
-test_svm_shadow_guests_that_went_wrong_once() { engine svm-shadow; went_wrong_once v86; }
+test_svm_shadow_guests_that_went_wrong_once() { engine svm-shadow; went_wrong_once v86 invlpg4m; }
 # QEMU has neither #AC nor INT1, nor does it clear DR7.GD.
 test_bochs_vmx_guests_that_went_wrong_once()
 {

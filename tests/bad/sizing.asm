@@ -1,8 +1,14 @@
 %include "guest.inc"
 ; Looks for RAM by writing and reading back, as kernels did before firmware told them: beyond its 64 MiB there is none, so that the
-; next instruction must find ones again. Flags are as they were, and the last two bytes of RAM are RAM.
+; next instruction must find ones again. Flags and DR6 are as they were, and the last two bytes of RAM are RAM.
 main:
         mov     edi, 0x04000000
+        mov     eax, 0xffff0ff0
+        mov     dr6, eax
+        mov     ax, ss
+        mov     ss, ax                          ; holds back what would step the next one: no more than that it goes on
+        mov     dword [edi], 1
+        cpuid                                   ; whatever was left of it is gone with an exit
         mov     dword [edi], 0x12345678
         cmp     dword [edi], -1
         jne     .wrong
@@ -28,5 +34,8 @@ main:
         pushf
         test    dword [esp], 0x100              ; no trap flag is left behind
         jnz     .wrong
+        mov     eax, dr6                        ; nor a step that the guest did not ask for
+        cmp     eax, 0xffff0ff0
+        jne     .wrong
         exit    5
 .wrong: exit    2
