@@ -36,7 +36,7 @@ static const struct { const char *name; void (*write)(struct doc *, const struct
     { "answer", section_answer }, { "correctness", section_correctness }, { "costs", section_costs }, { "trap", section_trap },
     { "timeline", section_timeline },
     { "compute", section_compute }, { "model", section_model }, { "exits", section_exits }, { "translator", section_translator },
-    { "emulated", section_emulated }, { "published", section_published }, { "targets", section_targets },
+    { "emulated", section_emulated }, { "port", section_port }, { "published", section_published }, { "targets", section_targets },
 };
 enum { SECTIONS = sizeof sections / sizeof sections[0] };
 

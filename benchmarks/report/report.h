@@ -39,6 +39,7 @@ void section_compute(struct doc *d, const struct results *r);
 void section_published(struct doc *d, const struct results *r);
 void section_trap(struct doc *d, const struct results *r);
 void section_timeline(struct doc *d, const struct results *r);
+void section_port(struct doc *d, const struct results *r);
 void section_exits(struct doc *d, const struct results *r);
 void section_emulated(struct doc *d, const struct results *r);
 void section_translator(struct doc *d, const struct results *r);

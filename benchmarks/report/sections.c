@@ -212,6 +212,50 @@ void section_emulated(struct doc *d, const struct results *r)
     doc_end_table(d);
 }
 
+/* ---- the port to paravirt ------------------------------------------------------------------------ */
+
+/* A line of paravirt/port.sh's table: "  WHAT   LINES   SHARE%". */
+static bool port_line(char *line, char **what, int *lines, double *share)
+{
+    char *digits = line + strcspn(line, "\n");
+
+    *digits = '\0';
+    while (digits > line && strchr("0123456789.% ", digits[-1]))
+        digits--;
+    if (sscanf(digits, "%d %lf", lines, share) != 2 || !strchr(digits, '%'))
+        return false;
+    *digits = '\0';
+    *what = line + strspn(line, " ");
+    return true;
+}
+
+/* Counted, not measured: of the tree that this runs in. */
+void section_port(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<changed or written for the port", "lines", "share of the kernel" };
+    FILE *f = popen("sh paravirt/port.sh", "r");
+    char line[300], *what;
+    double share;
+    int lines;
+
+    (void)r;
+    doc_heading(d, 2, "port", "What did the port to hypercalls take?");
+    doc_text(d, "Counted in the sources by `make paravirt-port`, beside Barham et al. 2003, table 2. The share says how small a "
+                "kernel is; the lines "
+                "say what a port is.");
+    doc_table(d, columns, 3);
+    while (f && fgets(line, sizeof line, f))
+        if (port_line(line, &what, &lines, &share)) {
+            doc_row(d);
+            doc_cell(d, "text", "%s", what);
+            doc_cell(d, "", "%d", lines);
+            doc_cell(d, "", "%.2f %%", share);
+        }
+    doc_end_table(d);
+    if (f)
+        pclose(f);
+}
+
 /* ---- several machines ---------------------------------------------------------------------------- */
 
 /* A technique's figures that a class would compare between processors. */
