@@ -24,6 +24,9 @@ static int columns_of(const struct results *r, const char *workloads, const json
     return n;
 }
 
+/* Of compute the events are the clock's, which are as many as the time is long. */
+static bool asks_for_nothing(const json_t *s) { return !strncmp(word_of(s, "benchmark"), "compute-", 8); }
+
 static bool is_cycles(const json_t *s) { return !strcmp(word_of(s, "unit"), "cycles"); }
 
 /* "1,200 ×", or "÷ 300" where that says more. */
@@ -44,7 +47,7 @@ static void value_cell(struct doc *d, const struct results *r, const json_t *s, 
         doc_cell(d, "none", " ");
         return;
     }
-    if (exits >= 0.005)
+    if (exits >= 0.005 && !asks_for_nothing(s))
         snprintf(events, sizeof events, "%.3g event%s%s", exits, exits == 1 ? "" : "s", base > 0 && median != base ? ", " : "");
     if (base > 0 && median != base && !nothing)
         factor(median / base, times);
@@ -216,7 +219,8 @@ void section_exits(struct doc *d, const struct results *r)
     size_t i;
 
     doc_heading(d, 2, "exits", "What leaves the guest?");
-    doc_text(d, "Exact and repeatable, whatever the machine is doing. Operations that never leave are not listed.");
+    doc_text(d, "Counted, and repeatable whatever the machine is doing, but for the ticks of the guest's timer in the longest operations. Those that "
+                "never leave are not listed.");
     doc_table(d, columns, 3);
     json_array_foreach(list_of(r, "results"), i, s) {
         const json_t *reasons = json_object_get(s, "exits_by_reason");
@@ -224,7 +228,7 @@ void section_exits(struct doc *d, const struct results *r)
 
         json_object_foreach((json_t *)reasons, reason, count)
             snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.3g %s", *text ? ", " : "", json_number_value(count), reason);
-        if (!*text)
+        if (!*text || asks_for_nothing(s))
             continue;
         doc_row(d);
         doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
