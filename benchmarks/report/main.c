@@ -37,8 +37,9 @@ static const struct { const char *name; void (*write)(struct doc *, const struct
     { "timeline", section_timeline },
     { "compute", section_compute }, { "model", section_model }, { "exits", section_exits }, { "translator", section_translator },
     { "emulated", section_emulated }, { "port", section_port }, { "published", section_published }, { "targets", section_targets },
+    { "ways", section_ways }, { "kinds", section_kinds },       /* not in the report: for READMEs */
 };
-enum { SECTIONS = sizeof sections / sizeof sections[0] };
+enum { SECTIONS = sizeof sections / sizeof sections[0], IN_REPORT = SECTIONS - 2 };
 
 static int write_report(const struct results *all, int n, const char *out)
 {
@@ -51,7 +52,7 @@ static int write_report(const struct results *all, int n, const char *out)
         return 1;
     }
     doc_text(&d, "The same guest kernel under each technique, on %s, %s.", word_of(context, "cpu"), word_of(context, "date"));
-    for (int i = 0; i < SECTIONS; i++) {
+    for (int i = 0; i < IN_REPORT; i++) {
         sections[i].write(&d, &all[0]);
         if (i == 0)
             section_machines(&d, all, n);

@@ -48,6 +48,9 @@ void section_targets(struct doc *d, const struct results *r);
 void section_machines(struct doc *d, const struct results *all, int n);
 void section_hosts(struct doc *d, const struct results *all, int n);
 void section_notes(struct doc *d, const struct results *r);
+/* ---- readmes.c: for --print alone ---- */
+void section_ways(struct doc *d, const struct results *r);
+void section_kinds(struct doc *d, const struct results *r);
 int predict(const struct results *r, double exit_ns);
 int compare(const struct results *old, const struct results *new);
 
