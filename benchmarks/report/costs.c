@@ -109,8 +109,8 @@ static void widest(const struct results *r, char *sentence, size_t size)
             }
     if (where)
         snprintf(sentence, size, "One row an operation, one mark a technique, left is cheaper, the axis is logarithmic. Widest "
-                                 "apart: `%s`, "
-                 "where %s takes %.0f times as long as %s.", word_of(where, "name"), word_of(slow, "title"), most, word_of(fast, "title"));
+                                 "apart: `%s`, where %s takes %.0f times as long as %s.", word_of(where, "name"),
+                 word_of(slow, "title"), most, word_of(fast, "title"));
 }
 
 static void compute_sentence(const struct results *r, char *sentence, size_t size)
@@ -139,8 +139,7 @@ void section_costs(struct doc *d, const struct results *r)
     widest(r, sentence, sizeof sentence);
     doc_figure(d, "cost", sentence);
     doc_text(d, "Median of all samples; its 95 %% confidence interval (bootstrap over runs, then over their samples). Events are "
-                "what left the "
-                "guest for the VMM, counted in runs of their own. The factor is against trap-emulate.");
+                "what left the guest for the VMM, counted in runs of their own. The factor is against trap-emulate.");
     cost_table(d, r, NANO, "trap-emulate");
     doc_heading(d, 3, "boot", "Boot to DONE, whole process");
     cost_table(d, r, "boot", "");
@@ -219,8 +218,8 @@ void section_exits(struct doc *d, const struct results *r)
     size_t i;
 
     doc_heading(d, 2, "exits", "What leaves the guest?");
-    doc_text(d, "Counted, and repeatable whatever the machine is doing, but for the ticks of the guest's timer in the longest operations. Those that "
-                "never leave are not listed.");
+    doc_text(d, "Counted, and repeatable whatever the machine is doing, but for the ticks of the guest's timer in the longest "
+                "operations. Those that never leave are not listed.");
     doc_table(d, columns, 3);
     json_array_foreach(list_of(r, "results"), i, s) {
         const json_t *reasons = json_object_get(s, "exits_by_reason");

@@ -57,11 +57,10 @@ void section_model(struct doc *d, const struct results *r)
     size_t i;
 
     doc_heading(d, 2, "model", "Can it be predicted?");
-    doc_text(d, "The model: events per operation, times what each must cost on this host, measured without any VMM: a signal and "
-                "its return "
-                "(%.0f cycles), a far jump there and back (%.0f), a page mapped (%.0f). Where more than a quarter is missing, the "
-                "VMM's own work is "
-                "not small beside the crossing, or Linux does something the model does not know: an `munmap`, a second fault.",
+    doc_text(d, "The model: events per operation, times what each must cost on this host, measured without any VMM: a signal and its "
+                "return (%.0f cycles), a far jump there and back (%.0f), a page mapped (%.0f). Where more than a quarter is missing, "
+                "the VMM's own work is not small beside the crossing, or Linux does something the model does not know: an `munmap`, "
+                "a second fault.",
              median_of(r, "host", "signal-roundtrip"), median_of(r, "host", "gate-roundtrip"), median_of(r, "host", "mmap-page"));
     doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "results"), i, s) {

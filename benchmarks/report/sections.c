@@ -136,9 +136,8 @@ void section_translator(struct doc *d, const struct results *r)
     if (!json_array_size(profiles))
         return;
     doc_heading(d, 2, "translator", "Where does the translator's time go?");
-    doc_figure(d, "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm "
-                                               "colours translate, "
-               "grey is the monitor. A short run is mostly translation; what stays is not.");
+    doc_figure(d, "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm colours translate, "
+                                "grey is the monitor. A short run is mostly translation; what stays is not.");
     json_object_foreach(json_object_get(json_array_get(profiles, 0), "shares"), share, part)
         if (n < 22)
             columns[n++] = share;
@@ -193,9 +192,9 @@ void section_emulated(struct doc *d, const struct results *r)
     if (!any)
         return;
     doc_heading(d, 2, "emulated", "Hardware assistance, on processors made by software");
-    doc_figure(d, "emulated", "Hatched, because it is no time on hardware: an exit, which a processor does in a "
-                                             "microsecond, is a long "
-               "walk through the emulator. What the bars show is which operations leave the guest, and which do not.");
+    doc_figure(d, "emulated", "Hatched, because it is no time on hardware: an exit, which a processor does in a microsecond, is a "
+                              "long walk through the emulator. What the bars show is which operations leave the guest, and which do "
+                              "not.");
     doc_text(d, "Instructions are exact and the same on every host. Those of one exit are the monitor's own, from the guest's "
                 "instruction to its next.");
     doc_table(d, columns, 7);
@@ -241,8 +240,7 @@ void section_port(struct doc *d, const struct results *r)
     (void)r;
     doc_heading(d, 2, "port", "What did the port to hypercalls take?");
     doc_text(d, "Counted in the sources by `make paravirt-port`, beside Barham et al. 2003, table 2. The share says how small a "
-                "kernel is; the lines "
-                "say what a port is.");
+                "kernel is; the lines say what a port is.");
     doc_table(d, columns, 3);
     while (f && fgets(line, sizeof line, f))
         if (port_line(line, &what, &lines, &share)) {
