@@ -14,6 +14,7 @@ enum { FILES_MAX = 16, WHY = 700 };
 struct results {
     const char *file;
     json_t *root;
+    json_t *index;                                          /* of its results, by "technique benchmark" */
     double ghz;                                             /* of the time-stamp counter */
 };
 bool results_open(struct results *r, const char *file);     /* false: the sentence has been printed */

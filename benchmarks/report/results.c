@@ -6,16 +6,29 @@
 #include "report.h"
 #include "schema.h"
 
+static const char *key(const char *technique, const char *benchmark)
+{
+    static char text[130];
+
+    snprintf(text, sizeof text, "%s %s", technique, benchmark);
+    return text;
+}
+
 bool results_open(struct results *r, const char *file)
 {
     char why[WHY];
+    json_t *s;
+    size_t i;
 
-    *r = (struct results){ .file = file, .root = results_load(file, why, sizeof why) };
-    if (!r->root)
+    *r = (struct results){ .file = file, .root = results_load(file, why, sizeof why), .index = json_object() };
+    if (!r->root) {
         fprintf(stderr, "quadreport: %s\n", why);
-    else
-        r->ghz = number_of(json_object_get(r->root, "context"), "tsc_ghz");
-    return r->root;
+        return false;
+    }
+    r->ghz = number_of(json_object_get(r->root, "context"), "tsc_ghz");
+    json_array_foreach(list_of(r, "results"), i, s)
+        json_object_set(r->index, key(word_of(s, "technique"), word_of(s, "benchmark")), s);
+    return true;
 }
 
 const char *word_of(const json_t *object, const char *field)
@@ -55,13 +68,9 @@ const char *title_of(const struct results *r, const char *technique)
 
 const json_t *series_of(const struct results *r, const char *technique, const char *benchmark)
 {
-    json_t *s;
-    size_t i;
+    const json_t *s = json_object_get(r->index, key(technique, benchmark));
 
-    json_array_foreach(list_of(r, "results"), i, s)
-        if (!strcmp(word_of(s, "benchmark"), benchmark) && !strcmp(word_of(s, "technique"), technique))
-            return json_object_get(s, "median") ? s : NULL;
-    return NULL;
+    return json_object_get(s, "median") ? s : NULL;
 }
 
 double median_of(const struct results *r, const char *technique, const char *benchmark)
@@ -71,13 +80,7 @@ double median_of(const struct results *r, const char *technique, const char *ben
 
 double instructions_of(const struct results *r, const char *technique, const char *benchmark)
 {
-    json_t *s;
-    size_t i;
-
-    json_array_foreach(list_of(r, "results"), i, s)
-        if (!strcmp(word_of(s, "benchmark"), benchmark) && !strcmp(word_of(s, "technique"), technique))
-            return number_of(s, "instructions_per_op");
-    return NAN;
+    return number_of(json_object_get(r->index, key(technique, benchmark)), "instructions_per_op");
 }
 
 static double one_ratio(const struct results *r, const char *technique, const char *benchmark, const char *other,
