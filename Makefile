@@ -181,6 +181,11 @@ $(B)/obj/hwassist/probe-asm.o: $(B)/include/pc.inc
 $(B)/hwassist: $(HW_OBJ) $(MACHINE_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
+EMU_OBJ     := $(patsubst %.c,$(B)/obj/%.o,$(wildcard benchmarks/emulation/*.c))
+
+$(B)/emulation: $(EMU_OBJ) $(MACHINE_OBJ)
+	$(CC) -pie -o $@ $^ $(LDLIBS)
+
 # The bare monitor: machine/ without its Linux parts, compiled once more for a processor without an operating system.
 BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot pic pit segment symbols transfer uart vcpu vm
 BARE_SRC     := $(wildcard hwassist/bare/*.c hwassist/bare/*.asm) $(BARE_MACHINE:%=machine/%.c)
@@ -238,7 +243,7 @@ run-hwassist-vmx: packages-bochs $(B)/hwassist-bare.elf $(B)/guests/kernel.elf #
 paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's table
 	@sh paravirt/port.sh
 
--include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d) $(HW_OBJ:.o=.d) $(BARE_OBJ:.o=.d)
+-include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d) $(HW_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(BARE_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
 # FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
@@ -395,9 +400,9 @@ $(B)/tests/direct: $(DIRECT_TEST) $(MACHINE_OBJ) $(DIRECT_OBJ)
 # Generated instruction streams: all of binary-translation but its main.c.
 STREAMS_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard tests/streams/*.c))
 
-$(STREAMS_OBJ): CFLAGS += -Ibinary-translation
+$(STREAMS_OBJ): CFLAGS += -Ibinary-translation -Ibenchmarks
 
-$(B)/tests/streams: $(STREAMS_OBJ) $(filter-out %/main.o,$(BT_OBJ)) $(MACHINE_OBJ) $(DIRECT_OBJ)
+$(B)/tests/streams: $(STREAMS_OBJ) $(filter-out %/main.o,$(BT_OBJ) $(EMU_OBJ)) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	@mkdir -p $(@D)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
@@ -426,7 +431,8 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
+
+check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

@@ -9,6 +9,8 @@
 
 struct machine;
 
+enum { MSR_TSC = 0x10 };
+
 bool control_read(struct machine *m, unsigned reg, uint32_t *value);
 bool control_write(struct machine *m, unsigned reg, uint32_t value);
 bool debug_read(struct machine *m, unsigned reg, uint32_t *value);

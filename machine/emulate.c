@@ -267,14 +267,15 @@ static bool table_load(struct machine *m, const struct insn *insn, struct table_
     return true;
 }
 
+/* Two stores, as processors do it: a page fault at the second leaves the limit written. */
 static bool table_store(struct machine *m, const struct insn *insn, const struct table_register *from)
 {
     const struct operand *op = &insn->op[0];
-    uint8_t bytes[6];
+    uint32_t offset = operand_offset(&m->cpu, insn, op), gla = m->cpu.seg[op->seg].base + offset;
+    unsigned access = vcpu_cpl(&m->cpu) == 3 ? ACCESS_USER : 0;
 
-    memcpy(bytes, &from->limit, 2);
-    memcpy(bytes + 2, &from->base, 4);
-    return memory_write_seg(m, op->seg, operand_offset(&m->cpu, insn, op), bytes, 6);
+    return segment_check(&m->cpu, op->seg, offset, 6, ACCESS_WRITE) && memory_store(m, gla, &from->limit, 2, access) &&
+           memory_store(m, gla + 2, &from->base, 4, access);
 }
 
 static bool do_lgdt(struct machine *m, const struct insn *insn) { return table_load(m, insn, &m->cpu.gdtr); }

@@ -244,7 +244,8 @@ void stream_generate(struct stream *s, uint64_t seed, unsigned number, bool port
 {
     struct rng r = { seed * 0x9e3779b97f4a7c15 + number * 2 };
 
-    *s = (struct stream){ .seed = seed, .number = number, .portable = portable };
+    *s = (struct stream){ .seed = seed, .number = number, .portable = portable,
+                          .defined = portable || number % 2 };
     g.s = s;
     g.r = &r;
     g.keep = 0;

@@ -280,22 +280,32 @@ static bool is_out(const struct look *l)
     }
 }
 
+/* Processors differ, or the Pentium III from what runs here (TZCNT, LZCNT). */
+static bool is_undefined(const struct look *l)
+{
+    const uint8_t *opcode = l->insn.bytes + l->insn.opcode_at;
+
+    if (opcode[0] == 0x0f && (opcode[1] == 0x0d || opcode[1] == 0x18) && opcode[2] >= 0xc0)
+        return true;                                    /* prefetch of a register */
+    switch (l->z.mnemonic) {
+    case ZYDIS_MNEMONIC_TZCNT: case ZYDIS_MNEMONIC_LZCNT: return true;
+    case ZYDIS_MNEMONIC_BSWAP: case ZYDIS_MNEMONIC_SHLD: case ZYDIS_MNEMONIC_SHRD: return l->insn.opsize == 2;
+    default: return false;
+    }
+}
+
 /* What a portable stream has not: see write.c. */
 static bool is_other_on_qemu(const struct look *l)
 {
     const struct insn *i = &l->insn;
     const uint8_t *opcode = i->bytes + i->opcode_at;
-    bool narrow = i->opsize == 2;
 
     if ((opcode[0] & 0xfe) == 0xf6 && (opcode[1] >> 3 & 7) == 1)
         return true;                                    /* another TEST: #UD there */
-    if (opcode[0] == 0x0f && (opcode[1] == 0x0d || opcode[1] == 0x18) && opcode[2] >= 0xc0)
-        return true;                                    /* prefetch of a register: likewise */
     switch (l->z.mnemonic) {
-    case ZYDIS_MNEMONIC_BSF: case ZYDIS_MNEMONIC_BSR: case ZYDIS_MNEMONIC_TZCNT: case ZYDIS_MNEMONIC_LZCNT: return true;
+    case ZYDIS_MNEMONIC_BSF: case ZYDIS_MNEMONIC_BSR: return true;
     case ZYDIS_MNEMONIC_CMPXCHG8B: return true;         /* changes AF, there */
     case ZYDIS_MNEMONIC_ARPL: return l->op[0].type == ZYDIS_OPERAND_TYPE_MEMORY;     /* writes always, there */
-    case ZYDIS_MNEMONIC_BSWAP: case ZYDIS_MNEMONIC_SHLD: case ZYDIS_MNEMONIC_SHRD: return narrow;
     default: return i->isa == ISA_LAR || i->isa == ISA_PUSH_SEG || i->isa == ISA_MOV_FROM_DR;
     }
 }
@@ -349,12 +359,12 @@ void add_any(void)
         if (g.keep >> ESP & 1 && (l.z.mnemonic == ZYDIS_MNEMONIC_LEAVE || l.z.meta.category == ZYDIS_CATEGORY_PUSH ||
                                   l.z.meta.category == ZYDIS_CATEGORY_POP || l.z.mnemonic == ZYDIS_MNEMONIC_ENTER))
             continue;
-        if (g.s->portable && is_other_on_qemu(&l))
+        if ((g.s->portable && is_other_on_qemu(&l)) || (g.s->defined && is_undefined(&l)))
             continue;
-        if ((g.s->portable || !chance(2)) && !fit(bytes, &l))
+        if ((g.s->portable || l.z.mnemonic == ZYDIS_MNEMONIC_ENTER || !chance(2)) && !fit(bytes, &l))
             continue;
         add(bytes, l.z.length);
-        if (g.s->portable && l.z.cpu_flags && l.z.cpu_flags->undefined)
+        if (g.s->defined && l.z.cpu_flags && l.z.cpu_flags->undefined)
             add((uint8_t[]){ 0x83, 0xf8, 0x00 }, 3);    /* cmp eax, 0 */
         return;
     }

@@ -1,13 +1,13 @@
 # A sample of generated streams on a processor that is not ours: see write.c and guest.asm. Sourced by tests/run.
 
-# Every line QEMU prints, binary-translation prints: user code run directly or translated, with a cache that evicts.
+# Every line QEMU prints, binary-translation prints: user code run directly or translated, with a cache that evicts. So does the interpreter.
 test_streams_as_on_qemu()
 {
     KERNEL=$ROOT/build/tests/streams.elf
     on_qemu "" "$KERNEL"
     [ $status -eq 1 ] || fail "exit status $status on QEMU"
     mv transcript on-qemu
-    for engine in bt bt-all bt-small; do
+    for engine in bt bt-all bt-small emu; do
         engine $engine
         on_vmm ""
         [ $status -eq 1 ] || fail "exit status $status under $engine"

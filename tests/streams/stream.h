@@ -56,6 +56,7 @@ struct stream {
     unsigned number;
     bool user, paging, wide;
     bool portable;                  /* means the same on QEMU: see write.c */
+    bool defined;                   /* no flag or value is used that processors are free in */
     uint32_t begin;                 /* offset of the first piece in the code pages */
     struct piece piece[PIECES_MAX];
     int pieces;
@@ -72,7 +73,8 @@ struct image {
 void image_make(struct image *image, struct stream *s);
 
 /* In ways.c */
-enum way { WAY_PLAIN, WAY_SMALL, WAY_STEP, WAY_STORM, WAY_EVERYWHERE, WAY_INTERRUPTED, WAYS };
+enum way { WAY_PLAIN, WAY_SMALL, WAY_STEP, WAY_STORM, WAY_EVERYWHERE, WAY_INTERRUPTED,
+           WAY_READ, WAYS };
 extern const char *const way_names[WAYS];
 
 /* NULL, or why this host cannot do it. */
