@@ -250,6 +250,7 @@ paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's 
 BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results targets profile emulated)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
 BENCH_VMMS += $(if $(wildcard hwassist/bare/main.c),$(B)/hwassist-bare.elf)
+BENCH_VMMS += $(B)/emulation $(B)/stamp
 TWIN_OBJ   := $(call guest_obj,$(wildcard guests/compute/*.c guests/compute/*.asm) guests/bench/nano-user.asm) \
               $(B)/guests/kernel/text.o $(B)/guests/kernel/string-asm.o $(B)/guests/native/twin.o $(B)/guests/native/start.o
 
@@ -302,7 +303,7 @@ readme-figures: $(B)/quadreport $(B)/trap-emulate $(B)/binary-translation $(B)/p
 predict: $(B)/quadreport ## what operations would cost if an exit cost so many ns (EXIT_NS=300)
 	@$(B)/quadreport --predict "$(or $(EXIT_NS),300)" $(RESULTS)
 
-$(B)/timeline: $(B)/obj/benchmarks/timeline.o
+$(B)/timeline $(B)/stamp: $(B)/%: $(B)/obj/benchmarks/%.o
 	$(CC) -pie -o $@ $<
 
 .PHONY: timeline
@@ -337,7 +338,7 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
 	$(B)/quadreport --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
--include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/timeline.d $(B)/obj/benchmarks/calibrate.d
+-include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/timeline.d $(B)/obj/benchmarks/stamp.d $(B)/obj/benchmarks/calibrate.d
 -include $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
 
 # ---- tests ---------------------------------------------------------------------------------------

@@ -15,7 +15,7 @@
 #define KERNEL "build/guests/kernel.elf"
 #define KERNEL_PV "build/guests/kernel-pv.elf"            /* its port to paravirt */
 
-enum { MAX_ENGINES = 16, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_PROBES = 512, REASON = 400 };
+enum { MAX_ENGINES = 24, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_PROBES = 512, REASON = 400 };
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {

@@ -33,10 +33,12 @@ const struct engine engines[] = {
     { "paravirt-trap", "paravirt (trap)", GUEST, "build/paravirt --gate=trap -kernel " KERNEL_PV REST, { 1, 3 }, 3,
       "make build/paravirt", "tests/expected/paravirt.txt", REAL },
     { "hwassist", "hwassist (kvm)", GUEST, "build/hwassist" VMM, { 1, 3 }, 3, "make build/hwassist", NULL, REAL },
+    { "emulation", "emulation", GUEST, "build/emulation" VMM, { 1, 3 }, 3, "make build/emulation", "tests/expected/bochs.txt", REAL },
     { "qemu-tcg", "qemu-tcg", GUEST,
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
       "install the package qemu-system-x86", "tests/expected/qemu.txt", REAL },
+    { "bochs", "bochs", "compute probes", "sh benchmarks/bochs-timed {append} {timeout}", { 0, 1 }, .3, "", "tests/expected/bochs.txt", NULL, true },
     /* Processors that software makes. */
     { "qemu-svm-base", "qemu, cpu max", TIMED, "sh benchmarks/qemu-base " KERNEL " {append}", { 1, 3 }, .3, "", NULL,
       "qemu-svm-base", false },
@@ -44,10 +46,11 @@ const struct engine engines[] = {
       "qemu-svm-base", false },
     { "hwassist-svm-shadow", "hwassist (svm on qemu, --no-npt)", GUEST, BARE "qemu-svm --no-npt" VMM, { 1, 3 }, .3, "",
       "tests/expected/qemu.txt", "qemu-svm-base", true },
-    { "bochs-base", "bochs", COUNTED, "sh tests/bochs {append} {timeout}", { 0, 1 }, 0, "", NULL, "bochs-base", true },
+    { "bochs-base", "bochs, counted", COUNTED, "sh tests/bochs {append} {timeout}", { 0, 1 }, 0, "", NULL, "bochs-base", true },
     { "hwassist-vmx", "hwassist (vmx on bochs)", COUNTED, BARE "bochs-vmx" VMM, { 1, 3 }, 0, "", NULL, "bochs-base", true },
     { 0 },
 };
+_Static_assert(sizeof engines / sizeof *engines <= MAX_ENGINES, "a series for each");
 
 const struct workload workloads[] = {
     { "calibrate", "", true, false },
@@ -141,6 +144,7 @@ const struct target targets[] = {
     { "hwassist (svm on qemu): an exit for cpuid", "hwassist-svm", "cpuid", 1, 250, false, "instructions", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },
+    { "emulation: compute, times faster than Bochs", "bochs", "compute-*", 1, 1.5, true, "emulation", "compute-*" },
     { 0 },
 };
 

@@ -1,8 +1,7 @@
 /* CRn, DRn, MSRs. See control.h. */
 #include "control.h"
 
-#include <x86intrin.h>
-
+#include "host.h"
 #include "machine.h"
 #include "status.h"
 
@@ -119,7 +118,7 @@ bool msr_read(struct machine *m, uint32_t index, uint64_t *value)
     const uint64_t *place = msr_place(&m->cpu, index);
 
     if (index == MSR_TSC)
-        *value = __rdtsc();
+        *value = host_tsc();
     else if (place)
         *value = *place;
     else

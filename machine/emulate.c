@@ -1,11 +1,11 @@
 /* The emulator: operands, one short function per row of isa.def, and the table that joins them. See emulate.h. */
 #include "emulate.h"
 
-#include <cpuid.h>
 #include <string.h>
 
 #include "control.h"
 #include "event.h"
+#include "host.h"
 #include "machine.h"
 #include "segment.h"
 #include "status.h"
@@ -500,7 +500,7 @@ void emulate_init_cpuid(struct machine *m)
     for (unsigned leaf = 0; leaf < 2; leaf++) {
         uint32_t *r = m->cpuid[leaf];
 
-        __cpuid(leaf, r[0], r[1], r[2], r[3]);
+        host_cpuid(leaf, r);
     }
     m->cpuid[0][0] = 1;                                 /* the highest leaf */
     m->cpuid[1][1] &= 0x0000ff00;                       /* no brand, APIC 0 */

@@ -9,7 +9,8 @@
 #define TIMELINE_H
 
 #include <stdint.h>
-#include <x86intrin.h>
+
+#include "host.h"
 
 enum timeline_way { TIMELINE_ENTER, TIMELINE_GATE, TIMELINE_SIGNAL, TIMELINE_KVM };
 
@@ -31,7 +32,7 @@ int timeline_print(int status);
 static inline void timeline_stamp(enum timeline_way way, const char *reason)
 {
     if (__builtin_expect(timeline.next != timeline.end, 0))
-        *timeline.next++ = (struct timeline_stamp){ __rdtsc(), way, reason };
+        *timeline.next++ = (struct timeline_stamp){ host_tsc(), way, reason };
 }
 
 /* Why the guest was left last. The first to say it is right: a timer that comes before the guest runs is no leaving. */

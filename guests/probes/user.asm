@@ -189,6 +189,8 @@ probe "iret-in-user", 0x202                 ; in ring 3 with IOPL 0 it changes n
 
 probe "iret-user-to-kernel", GP | ERR(K_CODE) | UAT
     user
+    push U_DS                               ; AMD's processors read SS and ESP before they look at CS
+    push U_TOP
     iret_frame 2, K_CODE, 0
 .at:
     iretd
