@@ -239,6 +239,10 @@ run-hwassist-svm: $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## the bare moni
 run-hwassist-vmx: packages-bochs $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## the bare monitor, on Bochs's VT-x (OPTIONS="--no-npt")
 	@hwassist/run-bare bochs-vmx $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
 
+.PHONY: run-emulation
+run-emulation: $(B)/emulation $(B)/guests/kernel.elf ## boot it without running any of its code: an interpreter (APPEND="run=demo")
+	@$(B)/emulation $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
+
 .PHONY: paravirt-port
 paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's table
 	@sh paravirt/port.sh

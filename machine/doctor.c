@@ -154,5 +154,6 @@ int main(int argc, char **argv)
         printf("%s %s here.\n", direct_vmms[i], direct_runs ? "runs" : "does not run");
     printf("hwassist %s here%s.\n", hardware ? "runs" : "does not run",
            hardware ? "" : "; its bare monitor runs in QEMU (make run-hwassist-svm) and Bochs (make run-hwassist-vmx)");
+    printf("emulation runs everywhere: make run-emulation\n");
     return !direct_runs || !has_qemu || !has_packages;
 }

@@ -113,10 +113,26 @@ static void widest(const struct results *r, char *sentence, size_t size)
                  word_of(slow, "title"), most, word_of(fast, "title"));
 }
 
+/* "nothing", "11 per cent", "24 times as much" */
+static const char *surplus(double ratio, char text[32])
+{
+    if (isnan(ratio))
+        snprintf(text, 32, "n/a");
+    else if (ratio < 1.02)
+        snprintf(text, 32, "nothing");
+    else if (ratio < 2)
+        snprintf(text, 32, "%.0f per cent", 100 * ratio - 100);
+    else
+        snprintf(text, 32, "%.0f times as much", ratio);
+    return text;
+}
+
 static void compute_sentence(const struct results *r, char *sentence, size_t size)
 {
     const json_t *techniques[COLUMNS_MAX];
     int n = columns_of(r, "compute", techniques), at = snprintf(sentence, size, "Times native, nine programs, geometric mean:");
+    char text[3][32];
+    double direct;
 
     for (int t = 0; t < n; t++) {
         double mean = ratio_of(r, word_of(techniques[t], "name"), "compute-*", "native", "");
@@ -124,9 +140,13 @@ static void compute_sentence(const struct results *r, char *sentence, size_t siz
         if (strcmp(word_of(techniques[t], "name"), "native") && !isnan(mean) && (size_t)at < size)
             at += snprintf(sentence + at, size - (size_t)at, "%s %s %.2f", t > 1 ? "," : "", word_of(techniques[t], "title"), mean);
     }
+    direct = ratio_of(r, "trap-emulate", "compute-*", "native", "");
     if ((size_t)at < size)
-        snprintf(sentence + at, size - (size_t)at, ". What runs directly costs nothing; what is translated pays at calls and returns; what "
-                 "is emulated pays at every instruction.");
+        snprintf(sentence + at, size - (size_t)at, ". What runs directly costs %s%s; what is translated whole, %s; what is read "
+                 "instruction by instruction, %s.", surplus(direct, text[0]),
+                 direct >= 1.02 ? " (its code segment ends below the monitor, and from such a one AMD's processors fetch more slowly)" : "",
+                 surplus(ratio_of(r, "binary-translation-all", "compute-*", "native", ""), text[1]),
+                 surplus(ratio_of(r, "emulation", "compute-*", "native", ""), text[2]));
 }
 
 /* ---- sections ------------------------------------------------------------------------------------ */

@@ -145,13 +145,14 @@ START_TEST(timer_interrupts_a_loop)
 }
 END_TEST
 
+/* SYSENTER leads into Linux on Intel's processors; on AMD's it is no instruction under a 64-bit system (APM vol. 3, SYSENTER). */
 START_TEST(bad_guests_are_stopped)
 {
-    static const struct { const uint8_t *from, *to; const char *why; } bad[] = {
+    const struct { const uint8_t *from, *to; const char *why; } bad[] = {
         { snippet_nowhere, snippet_nowhere_end, "where the monitor lives" },
         { snippet_beyond_ram, snippet_beyond_ram_end, "beyond its 16 MiB" },
         { snippet_escape, snippet_escape_end, "segment of Linux" },
-        { snippet_sysenter, snippet_sysenter_end, "SYSENTER" },
+        { snippet_sysenter, snippet_sysenter_end, __builtin_cpu_is("amd") ? "triple fault" : "SYSENTER" },
     };
 
     run_guest(bad[_i].from, bad[_i].to);
