@@ -81,7 +81,7 @@ static bool ran(const json_t *verdict) { return json_array_size(json_object_get(
 
 static void matrix(struct doc *d, const struct results *r)
 {
-    const char *columns[TECHNIQUES_MAX + 2] = { "<probes" };
+    const char *columns[TECHNIQUES_MAX + 1] = { "<probes, and why those fail under trap-emulate" };
     char id[160];
     int n = 1, right, all;
     json_t *v;
@@ -90,13 +90,12 @@ static void matrix(struct doc *d, const struct results *r)
     json_array_foreach(list_of(r, "correctness"), i, v)
         if (ran(v))
             columns[n++] = title_of(r, word_of(v, "technique"));
-    columns[n++] = "<under trap-emulate, because";
     doc_table(d, columns, n);
     for (int g = 0; g < group_count; g++) {
         if (!group_is_there(r, g))
             continue;
         doc_row(d);
-        doc_cell(d, "text", "%s", groups[g].label);
+        doc_cell(d, "text operation", "**%s**\n%s", groups[g].label, groups[g].why);
         json_array_foreach(list_of(r, "correctness"), i, v) {
             if (!ran(v))
                 continue;
@@ -105,9 +104,8 @@ static void matrix(struct doc *d, const struct results *r)
             if (!all)
                 doc_cell(d, "none", " ");
             else
-                doc_link(d, right == all ? "right" : "wrong", id, "%d of %d", right, all);
+                doc_link(d, right == all ? "right" : "wrong", id, "%d/%d", right, all);
         }
-        doc_cell(d, "text", "%s", groups[g].why);
     }
     doc_end_table(d);
 }
