@@ -19,9 +19,12 @@ static const char usage[] =
 
 static void print_targets(const struct results *r)
 {
+    const json_t *context = json_object_get(r->root, "context");
     json_t *t;
     size_t i;
 
+    printf("  On %s (%.0f processors%s):\n", word_of(context, "cpu"), number_of(context, "cpus"),
+           truth_of(context, "hypervisor") ? ", a virtual machine" : "");
     json_array_foreach(list_of(r, "targets"), i, t) {
         printf("  %-52s %s %-6g", word_of(t, "what"), truth_of(t, "at_least") ? "at least" : "at most ", number_of(t, "limit"));
         if (json_object_get(t, "value"))
@@ -37,9 +40,9 @@ static const struct { const char *name; void (*write)(struct doc *, const struct
     { "timeline", section_timeline },
     { "compute", section_compute }, { "model", section_model }, { "exits", section_exits }, { "translator", section_translator },
     { "emulated", section_emulated }, { "port", section_port }, { "published", section_published }, { "targets", section_targets },
-    { "ways", section_ways }, { "kinds", section_kinds },       /* not in the report: for READMEs */
+    { "ways", section_ways }, { "kinds", section_kinds }, { "interpreters", section_interpreters },     /* not in the report: for READMEs */
 };
-enum { SECTIONS = sizeof sections / sizeof sections[0], IN_REPORT = SECTIONS - 2 };
+enum { SECTIONS = sizeof sections / sizeof sections[0], IN_REPORT = SECTIONS - 3 };
 
 static int write_report(const struct results *all, int n, const char *out)
 {

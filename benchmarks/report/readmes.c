@@ -10,7 +10,9 @@ static const char *rounded(double value, char text[24])
 {
     double step = value >= 10000 ? 100 : value >= 1000 ? 10 : 1, whole = round(value / step) * step;
 
-    if (value < 20)
+    if (value < 1)
+        snprintf(text, 24, "%.2f", value);
+    else if (value < 20)
         snprintf(text, 24, "%.1f", value);
     else if (whole < 1000)
         snprintf(text, 24, "%.0f", whole);
@@ -22,6 +24,13 @@ static const char *rounded(double value, char text[24])
 static double least(const struct results *r, const char *technique, const char *benchmark)
 {
     return number_of(series_of(r, technique, benchmark), "minimum");
+}
+
+static void factor_cell(struct doc *d, double factor)
+{
+    char text[24];
+
+    doc_cell(d, "", "%s", isnan(factor) ? "n/a" : rounded(factor, text));
 }
 
 /* ---- paravirt: the ways across ------------------------------------------------------------------- */
@@ -37,6 +46,8 @@ void section_ways(struct doc *d, const struct results *r)
         { "... INT 0x40, a signal, bounced by the VMM to the trap table; IRET by the gate", "paravirt", "syscall-int" },
         { "... the same with `--gate=trap`: two signals", "paravirt-trap", "syscall" },
         { "... binary-translation `--translate=all`, for comparison", "binary-translation-all", "syscall" },
+        { "a page-table entry by mmu_update, alone", "paravirt", "pte-update" },
+        { "... one of 64", "paravirt", "pte-update-64" },
     };
     static const char *const columns[] = { "<way", "cycles" };
     char text[24];
@@ -95,5 +106,32 @@ void section_kinds(struct doc *d, const struct results *r)
         for (size_t t = 0; t < 4; t++)
             kinds_cell(d, r, techniques[t], rows[i][0]);
     }
+    doc_end_table(d);
+}
+
+/* ---- emulation, beside the processor and the other interpreters ------------------------------------- */
+
+void section_interpreters(struct doc *d, const struct results *r)
+{
+    static const char *const columns[] = { "<program", "emulation, times native", "QEMU TCG, times emulation", "Bochs, times emulation" };
+    static const char *const pairs[][2] = { { "emulation", "native" }, { "qemu-tcg", "emulation" }, { "bochs", "emulation" } };
+    const char *name;
+    json_t *b;
+    size_t i;
+
+    doc_table(d, columns, 4);
+    json_array_foreach(list_of(r, "benchmarks"), i, b) {
+        name = word_of(b, "name");
+        if (strncmp(name, "compute-", 8))
+            continue;
+        doc_row(d);
+        doc_cell(d, "text", "%s", name + 8);
+        for (size_t p = 0; p < 3; p++)
+            factor_cell(d, least(r, pairs[p][0], name) / least(r, pairs[p][1], name));
+    }
+    doc_row(d);
+    doc_cell(d, "text", "geometric mean");
+    for (size_t p = 0; p < 3; p++)
+        factor_cell(d, ratio_of(r, pairs[p][0], "compute-*", pairs[p][1], ""));
     doc_end_table(d);
 }

@@ -52,6 +52,7 @@ void section_notes(struct doc *d, const struct results *r);
 /* ---- readmes.c: for --print alone ---- */
 void section_ways(struct doc *d, const struct results *r);
 void section_kinds(struct doc *d, const struct results *r);
+void section_interpreters(struct doc *d, const struct results *r);
 int predict(const struct results *r, double exit_ns);
 int compare(const struct results *old, const struct results *new);
 
