@@ -191,7 +191,7 @@ void excerpt_port(struct doc *d, const char *file)
 
 /* ---- correctness ----------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 7, GROUPS = 16 };
+enum { COLUMNS = 5, GROUPS = 16 };
 
 /* How many probes of the group there are, and are right; those that match an earlier group's pattern are that one's. */
 static void count(const json_t *verdict, const regex_t *patterns, int g, int *right, int *all)
@@ -231,7 +231,7 @@ static void group_row(struct doc *d, const json_t *const *verdicts, int n, const
 
 void excerpt_groups(struct doc *d, const struct results *r, const char *file)
 {
-    static const char *const wanted[] = { "qemu-tcg", "trap-emulate", "binary-translation", "paravirt", "hwassist", "hwassist-svm", "emulation" };
+    static const char *const wanted[] = { "qemu-tcg", "trap-emulate", "binary-translation", "paravirt", "hwassist", "hwassist-svm" };
     const char *columns[COLUMNS + 2] = { "<probes" };
     const json_t *verdicts[COLUMNS];
     const struct excerpt *e = excerpt_read(file);
