@@ -345,6 +345,14 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 -include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/timeline.d $(B)/obj/benchmarks/stamp.d $(B)/obj/benchmarks/calibrate.d
 -include $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
 
+# ---- labs ---------------------------------------------------------------------------------------
+.PHONY: lab grade
+lab: ## a work tree for a lab (LAB=2 DIR=../lab2)
+	@sh labs/make-lab "$(LAB)" "$(DIR)"
+
+grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text SEED= TIME=1)
+	@sh labs/grade --format=$(or $(FORMAT),text) --time=$(or $(TIME),1) $(if $(SEED),--seed=$(SEED)) "$(TEST)"
+
 # ---- tests ---------------------------------------------------------------------------------------
 # Every Suite *suite_*(void) of tests/unit runs in one program, plain and sanitized. machine/direct has a
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c

@@ -79,34 +79,44 @@ static bool put_word(struct machine *m, const struct insn *insn, uint32_t value)
 
 static bool do_cli(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.2: IF becomes 0; allowed() has looked at the privilege. Intel SDM vol. 2A, CLI. */
     (void)insn;
     m->cpu.eflags &= ~(uint32_t)FLAG_IF;
     return true;
+    /* END 2.2: m, insn */
 }
 
 static bool do_sti(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.2: IF becomes 1. If it was 0, no interrupt comes before the end of the next instruction: cpu->shadow. Intel SDM
+     * vol. 2B, STI. */
     (void)insn;
     if (!(m->cpu.eflags & FLAG_IF))
         m->cpu.shadow = SHADOW_STI;
     m->cpu.eflags |= FLAG_IF;
     return true;
+    /* END 2.2: m, insn */
 }
 
 static bool do_hlt(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.2: the processor waits; main.c's loop looks at cpu->halted. */
     (void)insn;
     m->cpu.halted = true;
     return true;
+    /* END 2.2: m, insn */
 }
 
 static bool do_int(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.5: INT n, INT3 and INTO deliver a vector; INTO only if OF is 1. By now cpu->eip is behind the instruction: there the
+     * handler returns to. */
     uint8_t vector = insn->isa == ISA_INT3 ? VEC_BP : insn->isa == ISA_INTO ? VEC_OF : (uint8_t)insn->op[0].value;
 
     if (insn->isa == ISA_INTO && !(m->cpu.eflags & FLAG_OF))
         return true;
     return event_software(m, vector, m->cpu.eip);
+    /* END 2.5: m, insn */
 }
 
 static bool do_iret(struct machine *m, const struct insn *insn)
@@ -175,6 +185,8 @@ static uint16_t port_number(const struct vcpu *cpu, const struct operand *op)
 
 static bool do_in(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.1: ask for the rights to the port (port_allowed), read it from m->bus, and write as many bytes of EAX as the
+     * operand has. Intel SDM vol. 2A, IN. */
     unsigned bytes = insn->op[0].bytes;
     uint16_t port = port_number(&m->cpu, &insn->op[1]);
 
@@ -182,10 +194,12 @@ static bool do_in(struct machine *m, const struct insn *insn)
         return false;
     register_write(&m->cpu, EAX, bytes, bus_in(&m->bus, port, bytes));
     return true;
+    /* END 2.1: m, insn, port_allowed, port_number */
 }
 
 static bool do_out(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.1: the same towards the device. Intel SDM vol. 2B, OUT. */
     unsigned bytes = insn->op[1].bytes;
     uint16_t port = port_number(&m->cpu, &insn->op[0]);
 
@@ -193,6 +207,7 @@ static bool do_out(struct machine *m, const struct insn *insn)
         return false;
     bus_out(&m->bus, port, bytes, register_read(&m->cpu, EAX, bytes));
     return true;
+    /* END 2.1: m, insn */
 }
 
 enum { REP_SLICE = 1024 };
@@ -255,6 +270,8 @@ static bool do_outs(struct machine *m, const struct insn *insn) { return string_
 
 static bool table_load(struct machine *m, const struct insn *insn, struct table_register *to)
 {
+    /* LAB 2.3: a limit of 16 bits and a base of 32 stand at the operand, through its segment, with all checks. With an operand
+     * size of 16 the base has 24 bits. Nothing changes if the read faults. Intel SDM vol. 2A, LGDT. */
     const struct operand *op = &insn->op[0];
     uint8_t bytes[6];
 
@@ -265,6 +282,7 @@ static bool table_load(struct machine *m, const struct insn *insn, struct table_
     if (insn->opsize == 2)
         to->base &= 0xffffff;
     return true;
+    /* END 2.3: m, insn, to */
 }
 
 /* Two stores, as processors do it: a page fault at the second leaves the limit written. */
@@ -334,9 +352,11 @@ static bool do_nothing(struct machine *m, const struct insn *insn)
 
 static bool do_mov_cr(struct machine *m, const struct insn *insn)
 {
+    /* LAB 2.4: operand 0 is written, operand 1 read; one of them is the control register, whose rules control.c knows. */
     if (insn->isa == ISA_MOV_TO_CR)
         return control_write(m, insn->op[0].reg, m->cpu.gpr[insn->op[1].reg]);
     return control_read(m, insn->op[1].reg, &m->cpu.gpr[insn->op[0].reg]);
+    /* END 2.4: m, insn */
 }
 
 static bool do_mov_dr(struct machine *m, const struct insn *insn)

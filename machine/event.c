@@ -73,6 +73,11 @@ static bool handler_read(struct machine *m, const struct gate *g, unsigned ext, 
 
 static bool deliver(struct machine *m, const struct event *e)
 {
+    /* LAB 2.5: through the IDT to the handler, or false with an exception raised and nothing changed. Read the gate and its code
+     * segment. If the handler is more privileged, its stack comes from the TSS, and the old SS and ESP are pushed there first; then
+     * EFLAGS, CS, EIP and, if there is one, the error code, each as wide as the gate. Only when all that has gone well is the
+     * new state committed: stack, CS:EIP, flags (TF, NT, RF, VM go; IF too, but for a trap gate), no shadow, no halt. Count the event.
+     * Intel SDM vol. 3A 6.12. */
     struct vcpu *cpu = &m->cpu;
     unsigned ext = e->software ? 0 : 1, cpl = vcpu_cpl(cpu);
     struct stack s = stack_current(cpu);
@@ -100,6 +105,7 @@ static bool deliver(struct machine *m, const struct event *e)
     cpu->halted = false;
     m->counters.events[e->vector]++;
     return true;
+    /* END 2.5: m, e, gate_read, handler_read */
 }
 
 /* Intel SDM vol. 3A table 6-5: which second exception makes a double fault. */

@@ -318,6 +318,9 @@ uint32_t flags_writable(const struct vcpu *cpu)
 
 bool transfer_iret(struct machine *m, unsigned bytes)
 {
+    /* LAB 2.6: pop EIP, CS and EFLAGS, and go there (return_to does it, to less privilege with another stack). Flags change last, as
+     * far as they may at the privilege that IRET began with. NT and a return to virtual-8086 mode are not modelled: stop the
+     * machine with a sentence. Intel SDM vol. 2A, IRET. */
     struct vcpu *cpu = &m->cpu;
     struct stack s = stack_current(cpu);
     uint32_t eip, cs, flags, mask = flags_writable(cpu) | FLAG_RF;
@@ -336,4 +339,5 @@ bool transfer_iret(struct machine *m, unsigned bytes)
         return false;
     cpu->eflags = (cpu->eflags & ~mask) | (flags & mask) | FLAG_ONE;
     return true;
+    /* END 2.6: m, bytes */
 }

@@ -21,6 +21,9 @@ static void run(struct vm *vm, struct direct *direct)
             vm_idle(vm);
             continue;
         }
+        /* LAB 2.7: run the guest, and look why it stopped. A sensitive instruction (direct->insn) is emulated; the exception that it
+         * may raise goes through the guest's IDT, as does one that an instruction of the guest's own raised; when the timer ended
+         * the run, devices catch up. Each kind is traced. */
         switch (direct_run(direct, vm_deadline(vm))) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);
@@ -38,6 +41,7 @@ static void run(struct vm *vm, struct direct *direct)
         case DIRECT_STOPPED:
             break;
         }
+        /* END 2.7: m, direct */
     }
 }
 

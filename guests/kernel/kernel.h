@@ -71,6 +71,7 @@ extern volatile uint32_t ticks;
 /* ---- what runs ---- */
 const char *option(const char *name);                   /* value of name=value, a copy that lasts; NULL if absent */
 uint32_t option_number(const char *name, uint32_t otherwise);
+bool verdict(const char *name, uint32_t want, uint32_t got);  /* prints the PROBE line; true: they are the same */
 const char *command_line(void);
 struct program { const char *name; void (*main)(void); };
 extern const struct program programs[];         /* ends with a NULL name */

@@ -19,6 +19,15 @@ const char *option(const char *name)
 
 uint32_t option_number(const char *name, uint32_t otherwise) { return option_value(line, name, otherwise); }
 
+bool verdict(const char *name, uint32_t want, uint32_t got)
+{
+    char text[128];
+    bool passed = verdict_text(text, sizeof text, line, name, want, got);
+
+    kprintf("%s", text);
+    return passed;
+}
+
 static void options_init(const struct boot *boot)
 {
     for (size_t i = 0; boot->command_line[i] && i + 1 < sizeof line; i++)

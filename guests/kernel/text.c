@@ -112,3 +112,38 @@ uint32_t option_value(const char *line, const char *name, uint32_t otherwise)
         value = value * 10 + (uint32_t)(*d - '0');
     return value;
 }
+
+/* With a zero byte at the end. */
+static void print_to(char *to, size_t room, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    to[format_text(to, room - 1, format, args)] = '\0';
+    va_end(args);
+}
+
+/* FNV-1a (Fowler, Noll, Vo) over the name, from the seed on, and then over what the guest saw. */
+static uint32_t seal(uint32_t seed, const char *name, uint32_t got)
+{
+    uint32_t hash = seed ^ 0x811c9dc5;
+
+    for (; *name; name++)
+        hash = (hash ^ (uint8_t)*name) * 0x01000193;
+    for (int i = 0; i < 32; i += 8)
+        hash = (hash ^ (got >> i & 0xff)) * 0x01000193;
+    return hash;
+}
+
+bool verdict_text(char *to, size_t room, const char *line, const char *name, uint32_t want, uint32_t got)
+{
+    uint32_t seed = option_value(line, "seed", 0);
+
+    if (got != want)
+        print_to(to, room, "PROBE %s FAIL want=%08x got=%08x\n", name, want, got);
+    else if (seed)
+        print_to(to, room, "PROBE %s PASS %08x\n", name, seal(seed, name, got));
+    else
+        print_to(to, room, "PROBE %s PASS\n", name);
+    return got == want;
+}

@@ -163,11 +163,7 @@ static bool check(const struct probe *p)
     }
     if (armed)
         reset_interrupts();
-    if (got == want)
-        kprintf("PROBE %s PASS\n", p->name);
-    else
-        kprintf("PROBE %s FAIL want=%08x got=%08x\n", p->name, want, got);
-    return got == want;
+    return verdict(p->name, want, got);
 }
 
 void probes_main(void)

@@ -79,12 +79,10 @@ static bool run(const char *name, void (*program)(void), const char *otherwise)
 
     irq_disable();
     disarm_irq();
-    kprintf("%s: the program and the handler of an interrupt add 1 each; the counter is %u.\n", name, got);
-    if (got == WANT)
-        kprintf("PROBE race-%s PASS\n", name);
-    else
-        kprintf("It should be 2: %s\nPROBE race-%s FAIL want=%08x got=%08x\n", otherwise, name, WANT, got);
-    return got == WANT;
+    kprintf("%s: the program and the handler of an interrupt add 1 each; the counter is %u.\n", name + sizeof "race-" - 1, got);
+    if (got != WANT)
+        kprintf("It should be 2: %s\n", otherwise);
+    return verdict(name, WANT, got);
 }
 
 void race_main(void);
@@ -94,10 +92,10 @@ void race_main(void)
 
     trap_hook = hook;
     irq_init();
-    passed += run("section", section, "POPF did not turn interrupts on again, so the handler never ran.");
-    passed += run("nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let\n"
+    passed += run("race-section", section, "POPF did not turn interrupts on again, so the handler never ran.");
+    passed += run("race-nested", nested_section, "PUSHF said that interrupts were on, so the inner section's end let\n"
                   "the handler in between reading and writing. An update was lost.");
-    passed += run("reopened", reopened_section, "POPF did not turn interrupts off again, so the handler came in\n"
+    passed += run("race-reopened", reopened_section, "POPF did not turn interrupts off again, so the handler came in\n"
                   "between reading and writing. An update was lost.");
     report(passed, 3 - passed);
 }

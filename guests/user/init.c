@@ -13,6 +13,7 @@ static const struct { const char *name; int (*main)(const char *args); } program
 };
 
 static unsigned passed, failed;
+static char args[256];                  /* the guest's command line */
 
 int verdicts(void) { return (int)(passed << 8 | failed); }
 
@@ -24,12 +25,12 @@ void add_verdicts(int status)
 
 void verdict(const char *name, uint32_t want, uint32_t got)
 {
-    if (want == got)
-        uprintf("PROBE %s PASS\n", name);
-    else
-        uprintf("PROBE %s FAIL want=%08x got=%08x\n", name, want, got);
-    passed += want == got;
-    failed += want != got;
+    char text[128];
+    bool right = verdict_text(text, sizeof text, args, name, want, got);
+
+    uprintf("%s", text);
+    passed += right;
+    failed += !right;
 }
 
 void uprintf(const char *format, ...)
@@ -42,7 +43,7 @@ void uprintf(const char *format, ...)
     va_end(args);
 }
 
-static void run(const char *name, const char *args)
+static void run(const char *name)
 {
     for (unsigned i = 0; i < sizeof programs / sizeof *programs; i++) {
         int status = 0, pid;
@@ -67,7 +68,7 @@ static void run(const char *name, const char *args)
 void init(void);
 void init(void)
 {
-    char args[256], names[128], *name = names;
+    char names[128], *name = names;
 
     syscall2(SYS_OPTIONS, (uint32_t)args, sizeof args);
     option_text(args, "run", names, sizeof names);
@@ -77,7 +78,7 @@ void init(void)
         if (*p != ',' && !last)
             continue;
         *p = '\0';
-        run(name, args);
+        run(name);
         name = p + 1;
         if (last)
             break;
