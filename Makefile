@@ -350,6 +350,12 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 lab: ## a work tree for a lab (LAB=2 DIR=../lab2)
 	@sh labs/make-lab "$(LAB)" "$(DIR)"
 
+# Small guests, each of one step.
+$(B)/labs/%: labs/steps/%.asm labs/steps/steps.inc tests/bad/guest.ld | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -w+all -Ilabs/steps/ -o $@.o $<
+	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
+
 grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text SEED= TIME=1)
 	@sh labs/grade --format=$(or $(FORMAT),text) --time=$(or $(TIME),1) $(if $(SEED),--seed=$(SEED)) "$(TEST)"
 

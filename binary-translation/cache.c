@@ -227,6 +227,8 @@ static void patch(struct cache *c, uint32_t field, uint32_t target)
 
 void cache_link(struct cache *c, struct exit *x, struct block *to)
 {
+    /* LAB 4.5: an exit that leads to a known block needs no gate any more: its jump's field is patched, once, and the block learns who
+     * comes in, to be found when it goes. Only for EXIT_BRANCH with a field. Count it. */
     if (x->kind != EXIT_BRANCH || x->to != NONE || !x->field)
         return;
     patch(c, x->field, to->entry);
@@ -234,6 +236,7 @@ void cache_link(struct cache *c, struct exit *x, struct block *to)
     x->next_incoming = to->incoming;
     to->incoming = (int)(x - c->exit);
     c->m->counters.blocks_chained++;
+    /* END 4.5: c, x, to */
 }
 
 /* LEA ECX, [ECX - target] by each prediction in turn: what it subtracts, the one before it had subtracted already. */
@@ -263,6 +266,7 @@ void cache_set_target(struct cache *c, struct block *b)
 
 static void unlink_block(struct cache *c, struct block *b)
 {
+    /* LAB 5.3: whoever jumps to this block is to leave by its own stub again; and the table must not lead here. */
     for (int i = b->incoming; i != NONE; i = c->exit[i].next_incoming) {
         patch(c, c->exit[i].field, cache_stub(c, &c->exit[i]));
         c->exit[i].to = NONE;
@@ -270,6 +274,7 @@ static void unlink_block(struct cache *c, struct block *b)
     b->incoming = NONE;
     if (b->landing != b->entry && *target_of(b) == b->landing)
         *target_of(b) = gate_miss();
+    /* END 5.3: c, b */
 }
 
 /* ---- throwing away ------------------------------------------------------------------------------- */
@@ -386,6 +391,7 @@ void cache_faulted(struct cache *c, uint32_t eip)
 /* Take the blocks out of a page's list that have bytes in [gpa, end). Is any sealed one left? */
 static bool prune(struct cache *c, int page, uint32_t gpa, uint32_t end)
 {
+    /* LAB 5.4: take the blocks out of a page's list that have bytes in [gpa, end), and kill them. Is any sealed one left? */
     bool left = false;
 
     for (int *link = &c->page[page].blocks; *link != NONE;) {
@@ -402,6 +408,7 @@ static bool prune(struct cache *c, int page, uint32_t gpa, uint32_t end)
             link = next_on_page(b, page);
     }
     return left;
+    /* END 5.4: c, page, gpa, end, bytes_in, next_on_page */
 }
 
 void cache_written(struct cache *c, uint32_t gpa, uint32_t bytes)

@@ -147,11 +147,14 @@ static void emit_on_the_way(struct unit *u)
 
 static void emit_jump_by_table(struct unit *u)
 {
+    /* LAB 5.2: ECX holds the target: its low 16 bits pick the entry of HOLE->table for this block's context. A JMP through it, with a
+     * CS prefix, for DS is the guest's. */
     struct emitter *e = &u->e;
 
     emit1(e, 0x0f), emit1(e, 0xb7), emit1(e, 0xc9);             /* movzx ecx, cx */
     emit1(e, PREFIX_CS), emit1(e, 0xff), emit1(e, 0x24), emit1(e, 0x8d);        /* jmp cs:[table + ecx * 4] */
     emit4(e, ADDRESS(HOLE->table[u->block->context][0]));
+    /* END 5.2: u */
 }
 
 /* Two targets that were met here before, tried before the table: for returns and indirect calls, whose targets are few.
@@ -194,6 +197,8 @@ static void emit_load_operand(struct unit *u, const struct insn *insn)
 
 static void emit_indirect(struct unit *u, const struct item *item)
 {
+    /* LAB 5.1: a return, or a jump or call through a register or memory: load the target into ECX, which is borrowed (and give the
+     * stack what the instruction gives it), note it (emit_on_the_way), and go by the table, or by predictions first. */
     const struct insn *insn = &item->insn;
     struct emitter *e = &u->e;
 
@@ -216,6 +221,7 @@ static void emit_indirect(struct unit *u, const struct item *item)
         emit_jump_by_table(u);
     else
         emit_predictions(u);
+    /* END 5.1: u, item, emit_on_the_way, emit_load_operand, emit_predictions, emit_jump_by_table */
 }
 
 /* Where a direct branch leads, and how: beyond the code segment's limit the monitor raises #GP, at the branch. */
@@ -233,6 +239,8 @@ static enum exit_kind target_of_branch(const struct unit *u, const struct item *
 /* JMP and CALL end the block. */
 static void emit_direct(struct unit *u, const struct item *item)
 {
+    /* LAB 4.4: JMP and CALL, which end the block. A call pushes the guest's return address, u->next; from there on the guest is at
+     * the target. Leave by the exit that target_of_branch() names. */
     uint32_t eip;
     enum exit_kind way = target_of_branch(u, item, &eip);
 
@@ -241,11 +249,14 @@ static void emit_direct(struct unit *u, const struct item *item)
         unit_point(u, eip, 0, 0);
     }
     unit_leave(u, way, item, eip);
+    /* END 4.4: u, item, target_of_branch */
 }
 
 /* Jcc, LOOP and JECXZ leave the block if they are taken; it goes on if they are not. */
 static void emit_conditional(struct unit *u, const struct item *item)
 {
+    /* LAB 4.4: leave if it is taken, go on behind it if not. Jcc becomes a Jcc to the exit's stub, whose field cache_link() will
+     * patch. LOOP and JECXZ reach only 127 bytes: over a short jump, to a long one. */
     enum { SHORT_JMP = 2, LONG_JMP = 5 };
     const struct insn *insn = &item->insn;
     const uint8_t *opcode = insn->bytes + insn->opcode_at;
@@ -264,6 +275,7 @@ static void emit_conditional(struct unit *u, const struct item *item)
     emit1(&u->e, 0xeb), emit1(&u->e, LONG_JMP);
     unit_point(u, eip, 0, 0);
     x->field = emit_jmp(&u->e, cache_stub(u->cache, x));
+    /* END 4.4: u, item, target_of_branch */
 }
 
 /* A repeated string instruction, when each of its turns is a step: one turn, then out to itself or to what follows. */

@@ -40,13 +40,17 @@ static unsigned high_byte(const struct unit *u, bool interrupts)
 
 static void emit_cli(struct unit *u, const struct item *item)
 {
+    /* LAB 4.2: one store: IF in the byte of cpu.eflags that holds it, with IOPL as the block's context has it. */
     (void)item;
     emit_store8_imm(&u->e, flags_high(), high_byte(u, false));
+    /* END 4.2: u, item, high_byte, flags_high */
 }
 
 /* With an interrupt waiting, the emulator's STI: it knows of the shadow. */
 static void emit_sti(struct unit *u, const struct item *item)
 {
+    /* LAB 4.2: with no interrupt waiting (slots.interrupt is 0), a store like CLI's; else the emulator's STI, by a gate, for it knows
+     * of the shadow. JECXZ tests without touching flags. */
     enum { SLOW_BYTES = 12 };
 
     borrow(u, ECX, item->eip);
@@ -57,6 +61,7 @@ static void emit_sti(struct unit *u, const struct item *item)
     emit_store8_imm(&u->e, flags_high(), high_byte(u, true));
     unit_point(u, item->eip + item->insn.length, POINT_ECX | POINT_STI, 0);
     give_back(u, ECX);
+    /* END 4.2: u, item, high_byte, flags_high, borrow */
 }
 
 /* ---- PUSHF, POPF --------------------------------------------------------------------------------- */
@@ -64,6 +69,9 @@ static void emit_sti(struct unit *u, const struct item *item)
 /* The processor pushes IF = 1 and IOPL = 0; the guest's differ by cpu.eflags - IF, and no bit carries into another. */
 static void emit_pushf(struct unit *u, const struct item *item)
 {
+    /* LAB 4.1: the flags as the guest's PUSHFD must store them, at the top of the guest's stack, and no register or flag changed. Let
+     * the processor push its own: they differ from the guest's by cpu.eflags - IF, and no bit carries into another. LEA adds
+     * without touching flags. After each store that the guest could see half-done, a point says how to undo it (unit.h). */
     struct emitter *e = &u->e;
 
     emit_store(e, slot_of(ECX), ECX);
@@ -76,6 +84,7 @@ static void emit_pushf(struct unit *u, const struct item *item)
     emit_store_top(e, ECX);
     give_back(u, ECX);
     give_back(u, EDX);
+    /* END 4.1: u, item */
 }
 
 /* POPFD takes 20 cycles, SAHF one. It has all that is needed if OF and DF are 0 and nothing above bit 9 is asked for; what
@@ -83,6 +92,8 @@ static void emit_pushf(struct unit *u, const struct item *item)
  * TEST on: the way back is to carry the instruction out. In ring 3 IF keeps its value. */
 static void emit_popf(struct unit *u, const struct item *item)
 {
+    /* LAB 4.3: the flags at the top of the guest's stack become the processor's, IF and IOPL as far as the guest may, cpu.eflags'. If a
+     * bit of slots.popf_slow is set in them, the emulator does it, by a gate. Else SAHF and CLD do (POPFD takes 20 cycles). */
     struct emitter *e = &u->e;
     bool interrupts = u->context->cpl <= u->context->iopl;
     uint32_t slow;
@@ -103,6 +114,7 @@ static void emit_popf(struct unit *u, const struct item *item)
     emit1(e, 0xfc);                                             /* cld */
     give_back(u, EAX);
     emit_add(e, ESP, 4);
+    /* END 4.3: u, item, flags_high */
 }
 
 /* ---- selectors, descriptor-table and control registers ------------------------------------------- */

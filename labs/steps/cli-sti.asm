@@ -1,0 +1,27 @@
+; Lab 4, step 2: CLI and STI, as PUSHF shows them.
+%include "steps.inc"
+%macro look 1
+        pushfd
+        pop     eax
+        show    %1
+%endmacro
+        sti
+        nop
+        look    "sti"
+        cli
+        look    "cli"
+        cmp     ebp, 0
+        sti
+        nop
+        look    "sti-keeps-flags"
+        cli
+        cli
+        sub     ebp, 5
+        cli
+        look    "cli-keeps-flags"
+        mov     ecx, ebp
+        sti
+        cli
+        mov     eax, ecx
+        show    "sti-keeps-ecx"
+        end

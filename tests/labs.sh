@@ -1,0 +1,84 @@
+# The labs: the handed-out trees build without a warning and score nothing, with the reference put back they score everything, and
+# students' usual mistakes (tests/labs/) cost what they should and are told by name. Sourced by tests/run.
+
+# lab_tree LAB: ./tree, with the objects of the sources that are the same already built.
+lab_tree()
+{
+    (cd "$ROOT" && sh labs/make-lab "$1" "$OLDPWD/tree") >made 2>&1 || fail "make lab: $(cat made)"
+    mkdir tree/build
+    for part in obj guests guests-pv bare include offsets packages.ok .gitignore; do
+        [ ! -e "$ROOT/build/$part" ] || cp -a "$ROOT/build/$part" tree/build/
+    done
+}
+
+# score WANT: of ./tree. "make grade" there, with a seed of its own.
+score()
+{
+    (cd tree && sh labs/grade) >graded 2>&1
+    [ "$(sed -n 's/^Score: \([0-9]*\/[0-9]*\) .*/\1/p' graded)" = "$1" ] || fail "not $1: $PWD/graded"
+    ! grep -q 'warning:' tree/build/grade/build.log || fail "it builds with warnings: $PWD/tree/build/grade/build.log"
+}
+
+# put_back: what the student should have written.
+put_back()
+{
+    while read -r file; do
+        case $file in
+        answers.md) awk '{ print } /^## / { print "\nOne two three four five six seven eight nine ten.\n" }' "$ROOT"/labs/"$1"-*/answers.md >tree/answers.md ;;
+        *) cp "$ROOT/$file" "tree/$file" ;;                     # now, so that make sees it
+        esac
+    done <"$(echo "$ROOT"/labs/"$1"-*/edit)"
+}
+
+# nothing_left LAB: no line of a region's code stands in the tree's copy of its file.
+nothing_left()
+{
+    while read -r file; do
+        [ "$file" != answers.md ] || continue
+        awk -v lab="$1" '
+            side == 1 { there[$0]++; next }
+            /END [0-9]/ { if (!inside) outside[$0]++; inside = 0 }
+            inside == 2 && length($0) > 40 { region[$0]++ }
+            inside != 2 { outside[$0]++ }
+            $0 ~ "LAB " lab "\\.[0-9]+:" { inside = 1 }
+            inside == 1 && /\*\// { inside = 2 }
+            END { for (line in region) if (!(line in outside) && there[line]) print line }' side=1 "tree/$file" side=2 "$ROOT/$file"
+    done <"$(echo "$ROOT"/labs/"$1"-*/edit)" >left
+    [ ! -s left ] || fail "left in the tree: $(head -n 1 left)"
+    [ ! -e tree/.git ] && [ ! -e tree/labs/INSTRUCTOR.md ] && [ ! -e tree/tests/labs ] || fail "history, or the instructor's files, in the tree"
+}
+
+lab()
+{
+    lab_tree "$1"
+    nothing_left "$1"
+    score 0/100
+    put_back "$1"
+    score 100/100
+}
+
+test_lab_2() { lab 2; }
+test_lab_4() { lab 4; }
+
+# Each mistake is a file: "# lab 2 | 90 | a hint's first words", then a sed script for each file after "# file NAME".
+test_lab_mistakes()
+{
+    for mistake in "$ROOT"/tests/labs/*; do
+        (
+            name=${mistake##*/}
+            mkdir "$name" && cd "$name" || exit
+            lab=$(sed -n '1s/^# lab \([0-9]*\) .*/\1/p' "$mistake") points=$(sed -n '1s/^[^|]*| *\([0-9]*\) .*/\1/p' "$mistake")
+            hint=$(sed -n '1s/^[^|]*|[^|]*| *//p' "$mistake")
+            lab_tree "$lab"
+            put_back "$lab"
+            file=$(sed -n '2s/^# file //p' "$mistake")
+            sed -f "$mistake" "$ROOT/$file" >"tree/$file"
+            ! cmp -s "$ROOT/$file" "tree/$file" || { echo "$name changes nothing"; exit; }
+            (cd tree && sh labs/grade) >graded 2>&1
+            grep -q "^Score: $points/100" graded || echo "$name: $(tail -n 1 graded), not $points: $PWD/graded"
+            grep -qF "$hint" graded || echo "$name: no hint \"$hint\": $PWD/graded"
+            rm -rf tree
+        )
+    done >why 2>&1
+    [ ! -s why ] || fail "$(head -n 1 why)"
+}
