@@ -190,7 +190,7 @@ $(B)/emulation: $(EMU_OBJ) $(MACHINE_OBJ)
 BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot pic pit segment symbols transfer uart vcpu vm
 BARE_SRC     := $(wildcard hwassist/bare/*.c hwassist/bare/*.asm) $(BARE_MACHINE:%=machine/%.c)
 BARE_OBJ     := $(patsubst %.c,$(B)/bare/%.o,$(filter %.c,$(BARE_SRC))) $(patsubst %.asm,$(B)/bare/%-asm.o,$(filter %.asm,$(BARE_SRC)))
-BARE_CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
+BARE_CFLAGS  := -DBARE -std=c17 -O2 -g -Wall -Wextra -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \
                 -fno-stack-protector -fcf-protection=none -fno-asynchronous-unwind-tables -U_FORTIFY_SOURCE -D__NO_CTYPE \
                 -D_GNU_SOURCE -Imachine -MMD -MP -flto
 

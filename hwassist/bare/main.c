@@ -271,6 +271,9 @@ static void run(struct vm *vm)
         do
             exit = enter(vm, &info);
         while (exit == HV_CPUID && cpuid_exit(m, &info));       /* which changes nothing outside: straight back */
+        /* LAB 7.5: what the exit asks for. The devices' ports; instructions that machine/ carries out (hv->load first, where they need
+         * more than the registers that every exit brings); faults to be filled or to be injected; the clock; a task switch, a
+         * triple fault and a refused state end the guest with a sentence. */
         switch (exit) {
         case HV_IO:
             port_exit(m, &info);
@@ -318,6 +321,8 @@ static void run(struct vm *vm)
             refused(m, &info);
             break;
         }
+        /* END 7.5: exit, port_exit, emulate_exit, inject_fault, page_fault_exit, nested_fault_exit, deliver_again, look_at_the_clock,
+         * exception_exit, refused */
     }
     hv->load(m);
 }

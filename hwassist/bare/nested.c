@@ -40,6 +40,8 @@ static uint64_t table_at(const void *table)
 /* The directory of one GiB that has RAM in it. */
 static uint64_t *directory_of(const struct memory *mem, uint32_t gpa)
 {
+    /* LAB 7.6: a directory for the GiB of guest-physical addresses from `gpa` on: RAM by large pages of 2 MiB, all rights; what is left
+     * of RAM, less than one of those, by last_table; beyond it nowhere_table. */
     uint64_t *directory = new_table();
     unsigned i = 0;
 
@@ -55,10 +57,13 @@ static uint64_t *directory_of(const struct memory *mem, uint32_t gpa)
         directory[i] = table_at(last_table);
     }
     return directory;
+    /* END 7.6: mem, gpa, new_table, entry_of, fill, table_at */
 }
 
 uint64_t nested_init(const struct machine *m, struct nested_bits bits)
 {
+    /* LAB 7.6: the four levels: a root, its only entry a table of four GiB, each of which is a directory with RAM in it or one that leads
+     * nowhere. Beyond RAM everything may be read, as ones, but not written. 0 without memory. APM vol. 2, 15.25. */
     uint64_t *root = new_table(), *gibs = new_table(), *beyond = new_table();
 
     bits_of = bits;
@@ -78,6 +83,7 @@ uint64_t nested_init(const struct machine *m, struct nested_bits bits)
     }
     root[0] = table_at(gibs);
     return (uintptr_t)root;
+    /* END 7.6: m, bits, new_table, entry_of, fill, table_at, directory_of */
 }
 
 /* ---- nowhere ------------------------------------------------------------------------------------- */

@@ -60,6 +60,9 @@ static void intercept(unsigned code)
 /* What the guest may not do by itself, in the order of README.md's table. */
 static void set_intercepts(void)
 {
+    /* LAB 7.1: what must not happen without the monitor leaves the guest: interrupts and NMI, INIT and SHUTDOWN, CPUID, HLT, ports and
+     * MSRs, and every instruction that CPUID does not show; writes of CR4; #DB and #AC, which can loop for ever. Without nested
+     * paging also CR0, CR3, #PF and INVLPG, for the tables are the monitor's. README.md says why for each. APM vol. 2, 15.9 to 15.14. */
     static const uint8_t always[] = {
         SVM_INTR, SVM_NMI, SVM_INIT, SVM_VINTR, SVM_CPUID, SVM_HLT, SVM_INVD, SVM_IOIO, SVM_MSR, SVM_FERR_FREEZE, SVM_SHUTDOWN,
         SVM_TASK_SWITCH, SVM_RDPMC, SVM_RSM, SVM_VMRUN, SVM_VMMCALL, SVM_VMLOAD, SVM_VMSAVE, SVM_STGI, SVM_CLGI, SVM_SKINIT,
@@ -77,6 +80,7 @@ static void set_intercepts(void)
     vmcb->cr_write |= 1 << 0 | 1 << 3;
     vmcb->exceptions |= 1 << VEC_PF;
     intercept(SVM_INVLPG);
+    /* END 7.1: intercept */
 }
 
 static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestricted)
@@ -93,6 +97,9 @@ static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestr
     if (!iopm || !msrpm)
         return "no memory for the permission maps";
     in_qemu = is_qemu();
+    /* LAB 7.2: switch SVM on (EFER.SVME), say where VMRUN may keep the host (VM_HSAVE_PA), let every port and every MSR leave the guest
+     * (maps of ones), and fill in what does not change: intercepts, the maps, ASID, whose IF masks our interrupts, nested paging and
+     * its root, EFER (VMRUN demands SVME there), the guest's PAT. APM vol. 2, 15.4, 15.5, 15.10, 15.11, 15.21.1. */
     wrmsr(MSR_EFER, rdmsr(MSR_EFER) | EFER_SVME);
     wrmsr(MSR_VM_HSAVE_PA, (uintptr_t)host_state);
     memset(iopm, 0xff, IOPM_BYTES);                     /* every port and every MSR */
@@ -106,6 +113,7 @@ static const char *init(struct machine *m, uint64_t nested_root, bool no_unrestr
     vmcb->nested_cr3 = nested_root;
     vmcb->efer = EFER_SVME;                             /* VMRUN demands it; nothing else of EFER is on */
     vmcb->g_pat = m->cpu.pat;
+    /* END 7.2: iopm, msrpm, m, set_intercepts, host_state */
     loaded = true;                                      /* m->cpu, all of it, goes to the VMCB at the first entry */
     return NULL;
 }
@@ -138,6 +146,8 @@ static void store_cr0(uint32_t cr0)
 
 static void store(const struct vcpu *cpu)
 {
+    /* LAB 7.3: m->cpu into the VMCB: segments, TR and LDTR, GDTR and IDTR, CPL, control registers (store_cr0; CR3 is the guest's with nested
+     * paging, else the shadow's), DR6 and DR7. EAX, ESP, EIP and EFLAGS go at every entry: store_some(). APM vol. 2, 15.5.1. */
     for (int i = 0; i < SEGREGS; i++)
         store_segment(segment_of(i), &cpu->seg[i]);
     store_segment(&vmcb->tr, &cpu->tr);
@@ -154,6 +164,7 @@ static void store(const struct vcpu *cpu)
     vmcb->cr4 = cpu->cr4;
     vmcb->dr6 = cpu->dr[6];
     vmcb->dr7 = cpu->dr[7];
+    /* END 7.3: cpu, segment_of, store_segment, store_cr0 */
 }
 
 static void load(struct machine *m)
@@ -205,6 +216,7 @@ static void store_some(const struct vcpu *cpu)
 
 static enum hv_exit exit_of(uint64_t code)
 {
+    /* LAB 7.4: the exit code as hv.h names it. A code that is nobody's is HV_REFUSED. APM vol. 2, appendix C. */
     switch (code) {
     case SVM_INTR: case SVM_NMI: return HV_INTERRUPT;
     case SVM_IOIO: return HV_IO;
@@ -227,6 +239,7 @@ static enum hv_exit exit_of(uint64_t code)
     case SVM_XSETBV: return HV_FORBIDDEN;
     default: return HV_REFUSED;
     }
+    /* END 7.4: code */
 }
 
 /* Bochs 2.7 leaves DR6 alone when #DB is intercepted: of a single step, at least, it is known what it says. */
@@ -241,6 +254,8 @@ static void tell_exception(struct hv_info *info)
 
 static void tell(enum hv_exit exit, struct hv_info *info)
 {
+    /* LAB 7.4: what the two words of exit information say, by exit: of a port access its number, size and direction, and where the guest
+     * goes on; of a page fault error code and address; of a nested one the guest-physical address. APM vol. 2, 15.10.2, 15.12, 15.25.6. */
     uint64_t one = vmcb->exit_info1, two = vmcb->exit_info2;
 
     info->next = (uint32_t)vmcb->next_rip;              /* 0 on processors that do not save it */
@@ -269,6 +284,7 @@ static void tell(enum hv_exit exit, struct hv_info *info)
     default:
         break;
     }
+    /* END 7.4: exit, info, tell_exception */
 }
 
 static struct hv_event during(void)
