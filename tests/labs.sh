@@ -60,6 +60,7 @@ lab()
 test_lab_2() { lab 2; }
 test_lab_4() { lab 4; }
 test_lab_5() { lab 5; }
+test_lab_6() { lab 6; }
 test_lab_7() { lab 7; }
 
 # Each mistake is a file: "# lab 2 | 90 | a hint's first words", then a sed script for each file after "# file NAME".

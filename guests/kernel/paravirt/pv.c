@@ -54,19 +54,33 @@ void machine_off(bool failed)
 
 void load_cr3(uint32_t pa)
 {
+    /* LAB 6.6: the VMM loads it, after all that waits; read_cr3() wants to know what it was. */
     ptes_sync();
     must(HC_MMUEXT, PV_MMUEXT_NEW_BASE, pa, 0);
     cr3 = pa;
+    /* END 6.6: pa */
 }
 
 uint32_t read_cr3(void) { return cr3; }
 uint32_t read_cr0(void) { return 0x80010011; }          /* paging, write protection: as it started */
-void load_gdt(const struct table_register *t) { must(HC_SET_GDT, t->base, (t->limit + 1u) / 8, 0); }
+void load_gdt(const struct table_register *t)
+{
+    /* LAB 6.1: the VMM takes the whole table: its address and the number of entries (the limit is that of the last byte). */
+    must(HC_SET_GDT, t->base, (t->limit + 1u) / 8, 0);
+    /* END 6.1: t */
+}
 void load_tr(uint16_t selector) { (void)selector; }     /* there is no TSS, but set_kernel_stack() */
-void set_kernel_stack(uint32_t esp) { must(HC_STACK_SWITCH, SEL_KDATA, esp, 0); }
+void set_kernel_stack(uint32_t esp)
+{
+    /* LAB 6.1: what a TSS says elsewhere: SS and ESP for whoever comes from ring 3. */
+    must(HC_STACK_SWITCH, SEL_KDATA, esp, 0);
+    /* END 6.1: esp */
+}
 
 static struct pv_trap trap_of(unsigned vector)
 {
+    /* LAB 6.2: the row of the trap table that says what this gate of the IDT says: where to, from which ring on (an int of that
+     * privilege), with interrupts off; the system call's has a short way of its own (PV_TRAP_USER_CALL). interface.h has the fields. */
     uint32_t low = idt[vector].low, high = idt[vector].high, cs = low >> 16;
     bool gate = (high & GATE_MASK) == GATE_PRESENT && cs && !(cs & 3);
 
@@ -76,6 +90,7 @@ static struct pv_trap trap_of(unsigned vector)
         .vector = (uint8_t)vector, .cs = (uint16_t)cs, .eip = (low & 0xffff) | (high & 0xffff0000),
         .flags = (uint8_t)((high >> 13 & 3) | PV_TRAP_MASKS | (vector == VEC_SYSCALL ? PV_TRAP_USER_CALL : 0)),
     };
+    /* END 6.2: vector */
 }
 
 void gate_changed(unsigned vector)
@@ -101,11 +116,13 @@ void load_idt(const struct table_register *t)
 
 void ptes_sync(void)
 {
+    /* LAB 6.6: whatever waits in the queue goes to the VMM, by one hypercall; nothing costs none. */
     unsigned n = queued;
 
     queued = 0;
     if (n)
         must(HC_MMU_UPDATE, (uint32_t)queue, n, 0);
+    /* END 6.6: queue, queued */
 }
 
 void ptes_batch(unsigned most)
@@ -116,9 +133,11 @@ void ptes_batch(unsigned most)
 
 void set_pte(uint32_t *pte, uint32_t value)
 {
+    /* LAB 6.6: a change of a page-table entry waits in the queue, by the entry's physical address, until that is full. */
     queue[queued++] = (struct pv_mmu_update){ virt_to_phys(pte), value };
     if (queued >= queue_full)
         ptes_sync();
+    /* END 6.6: pte, value, queue_full */
 }
 
 /* The VMM checks a page table for good, so the kernel may not write it, not even in its own mapping of it. To change
@@ -205,11 +224,13 @@ void irq_init(void)
 /* All events come by one vector. The lowest goes first; the others keep the mask from opening without a hypercall. */
 unsigned irq_take(unsigned vector)
 {
+    /* LAB 6.4: of the events that are due and not masked the lowest, which is then acknowledged. Without one, the line that the vector names. */
     uint32_t due = SHARED->events & ~SHARED->masked & ((1 << IRQS) - 1);
     unsigned irq = due ? (unsigned)__builtin_ctz(due) : vector - VEC_IRQ;
 
     must(HC_EVENT, PV_EVENT_ACK, irq, 0);
     return irq;
+    /* END 6.4: vector */
 }
 
 void irq_done(unsigned irq) { (void)irq; }
@@ -231,6 +252,8 @@ static uint64_t scale(uint64_t value, uint32_t by)
 
 static uint64_t clocks(void)
 {
+    /* LAB 6.5: now, in the PIT's clocks, without asking: the shared page has the time at tsc_then, and by what to scale what the
+     * time-stamp counter has counted since. It changes under our eyes: version is odd while it does, and another one afterwards. */
     uint32_t version;
     uint64_t ns;
 
@@ -239,13 +262,16 @@ static uint64_t clocks(void)
         ns = SHARED->ns + scale(__builtin_ia32_rdtsc() - SHARED->tsc_then, SHARED->scale);
     } while (version != SHARED->version || (version & 1));
     return scale(ns, CLOCKS_OF_NS);
+    /* END 6.5: scale */
 }
 
 static void arm_timer(void)
 {
+    /* LAB 6.5: when the tick number `next` is due: in ns, both halves. */
     uint64_t ns = next * NS_OF_CLOCKS + scale(next, NS_OF_CLOCKS_REST) + NS_OF_CLOCKS;
 
     must(HC_SET_TIMER, (uint32_t)ns, (uint32_t)(ns >> 32), 0);
+    /* END 6.5: scale */
 }
 
 void timer_once(uint32_t after)
