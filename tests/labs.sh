@@ -63,21 +63,20 @@ test_lab_5() { lab 5; }
 test_lab_6() { lab 6; }
 test_lab_7() { lab 7; }
 
-# Each mistake is a file: "# lab 2 | 90 | a hint's first words", then a sed script for each file after "# file NAME".
-test_lab_mistakes()
+# Each mistake is a file: "# lab 2 | 90 | a hint's first words", "# file NAME", then a sed script for that file.
+mistakes()
 {
-    for mistake in "$ROOT"/tests/labs/*; do
+    for mistake in "$ROOT/tests/labs/$1"-*; do
         (
             name=${mistake##*/}
             mkdir "$name" && cd "$name" || exit
-            lab=$(sed -n '1s/^# lab \([0-9]*\) .*/\1/p' "$mistake") points=$(sed -n '1s/^[^|]*| *\([0-9]*\) .*/\1/p' "$mistake")
-            hint=$(sed -n '1s/^[^|]*|[^|]*| *//p' "$mistake")
-            lab_tree "$lab"
-            put_back "$lab"
+            points=$(sed -n '1s/^[^|]*| *\([0-9]*\) .*/\1/p' "$mistake") hint=$(sed -n '1s/^[^|]*|[^|]*| *//p' "$mistake")
+            lab_tree "$1"
+            put_back "$1"
             file=$(sed -n '2s/^# file //p' "$mistake")
             sed -f "$mistake" "$ROOT/$file" >"tree/$file"
             ! cmp -s "$ROOT/$file" "tree/$file" || { echo "$name changes nothing"; exit; }
-            (cd tree && sh labs/grade) >graded 2>&1
+            (cd tree && sh labs/grade --time=0.5) >graded 2>&1
             grep -q "^Score: $points/100" graded || echo "$name: $(tail -n 1 graded), not $points: $PWD/graded"
             grep -qF "$hint" graded || echo "$name: no hint \"$hint\": $PWD/graded"
             rm -rf tree
@@ -85,3 +84,57 @@ test_lab_mistakes()
     done >why 2>&1
     [ ! -s why ] || fail "$(head -n 1 why)"
 }
+
+test_lab_2_mistakes() { mistakes 2; }
+test_lab_4_mistakes() { mistakes 4; }
+test_lab_5_mistakes() { mistakes 5; }
+test_lab_6_mistakes() { mistakes 6; }
+test_lab_7_mistakes() { mistakes 7; }
+
+# said COMMAND FILE: it prints the lines of FILE, in this order; "..." is anything, and other lines may stand between.
+said()
+{
+    # shellcheck disable=SC2086
+    (cd tree && sh -c "$1") >output 2>&1 </dev/null || true
+    awk -v command="$1" '
+        function pattern(s) { gsub(/[][\\.^$*+?(){}|\/]/, "\\\\&", s); gsub(/\\\.\\\.\\\./, ".*", s); gsub(/ +/, " +", s); return s }
+        side == 1 { want[++n] = $0; next }
+        k < n && $0 ~ ("^ *" pattern(want[k + 1]) " *$") { k++ }
+        END { if (k < n) print "`" command "` does not print: " want[k + 1] }' side=1 "$2" side=2 output
+}
+
+# The commands of a handout, as it shows them: those below a comment that says so in the tree as it is handed out, the others when all
+# is written.
+handout()
+{
+    lab_tree "$1"
+    for state in begin end; do
+        [ $state = begin ] || { put_back "$1" && (cd tree && . labs/"$1"-*/needs && make -s $BUILD) >built 2>&1; }
+        awk -v state=$state '
+            /^<!-- in the tree as it is handed out -->$/ { first = 1 }
+            /^    \$ / { if (first == (state == "begin")) { print substr($0, 7); inside = 1; next } }
+            inside && /^    / { print "> " substr($0, 5); next }
+            !/^    / && inside { inside = 0; first = 0 }
+            !/^    / && NF && !/^<!--/ { first = 0 }' "$ROOT"/labs/"$1"-*/README.md >commands
+        : >lines
+        command=''
+        while IFS= read -r line; do
+            case $line in
+            '> '*) echo "${line#> }" >>lines ;;
+            *)
+                [ -z "$command" ] || said "$command" lines
+                command=$line
+                : >lines
+                ;;
+            esac
+        done <commands >>why
+        [ -z "$command" ] || said "$command" lines >>why
+    done
+    [ ! -s why ] || fail "$(head -n 1 why)"
+}
+
+test_lab_2_handout() { handout 2; }
+test_lab_4_handout() { handout 4; }
+test_lab_5_handout() { handout 5; }
+test_lab_6_handout() { handout 6; }
+test_lab_7_handout() { handout 7; }
