@@ -58,6 +58,7 @@ lab()
 }
 
 test_lab_2() { lab 2; }
+test_lab_3() { lab 3; }
 test_lab_4() { lab 4; }
 test_lab_5() { lab 5; }
 test_lab_6() { lab 6; }
@@ -86,6 +87,7 @@ mistakes()
 }
 
 test_lab_2_mistakes() { mistakes 2; }
+test_lab_3_mistakes() { mistakes 3; }
 test_lab_4_mistakes() { mistakes 4; }
 test_lab_5_mistakes() { mistakes 5; }
 test_lab_6_mistakes() { mistakes 6; }
@@ -134,6 +136,7 @@ handout()
 }
 
 test_lab_2_handout() { handout 2; }
+test_lab_3_handout() { handout 3; }
 test_lab_4_handout() { handout 4; }
 test_lab_5_handout() { handout 5; }
 test_lab_6_handout() { handout 6; }

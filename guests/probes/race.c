@@ -33,18 +33,24 @@ static void add_slowly(void (*meanwhile)(void))
 /* pushf; cli; popf with interrupts on: the one that came meanwhile is served at the POPF. */
 static void section(void)
 {
+    /* LAB 3.1: turn interrupts on; then the section: note the flags and turn them off, add_slowly() while an interrupt is made
+     * (arm_irq), and put the flags back as they were. */
     irq_enable();
     uint32_t flags = flags_and_cli();
     add_slowly(arm_irq);
     flags_restore(flags);
+    /* END 3.1: flags_and_cli, flags_restore, add_slowly */
 }
 
 /* The same inside another section, where interrupts are off already: its end must not turn them on. */
 static void inner_section(void)
 {
+    /* LAB 3.1: a section of its own, in which an interrupt is made; its end (sti_if) turns interrupts on only if its begin found
+     * them on. */
     uint32_t flags = flags_and_cli();
     arm_irq();
     sti_if(flags);
+    /* END 3.1: flags_and_cli, sti_if */
 }
 
 static void nested_section(void)
