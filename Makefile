@@ -37,8 +37,8 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-.PHONY: packages-bochs packages-hosts packages-web
-packages-bochs packages-hosts packages-web:
+.PHONY: packages-bochs packages-hosts packages-labs packages-web
+packages-bochs packages-hosts packages-labs packages-web:
 	@sh .ci/install $(@:packages-%=%)
 
 doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest

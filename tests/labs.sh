@@ -141,3 +141,35 @@ test_lab_4_handout() { handout 4; }
 test_lab_5_handout() { handout 5; }
 test_lab_6_handout() { handout 6; }
 test_lab_7_handout() { handout 7; }
+
+# A class with hostile students in it: the good one loses nothing, and nothing outside their sandboxes is touched or read.
+test_lab_class()
+{
+    for tool in bwrap parallel; do command -v $tool >where || skip "$tool is not installed (make packages-labs)"; done
+    evil='static bool do_cli(struct machine \*m, const struct insn \*insn)'
+    for student in good bomb flood vandal spy; do
+        for file in $(cat "$ROOT"/labs/2-*/edit); do
+            mkdir -p "class/$student/$(dirname "$file")"
+            [ "$file" = answers.md ] || cp "$ROOT/$file" "class/$student/$file"
+        done
+        case $student in
+        bomb) code='for (;;) fork();' header=unistd.h ;;
+        flood) code='for (;;) puts("PROBE race-section PASS");' header=stdio.h ;;
+        vandal) code="system(\"rm -rf $PWD/class .. /tmp/*; touch $PWD/was-here\");" header=stdlib.h ;;
+        spy) sed -i "1i #include \"$ROOT/machine/emulate.c\"" "class/$student/machine/emulate.c" && continue ;;
+        *) continue ;;
+        esac
+        sed -i "/^$evil\$/{i #include <$header>
+            n;a $code
+            }" "class/$student/machine/emulate.c"
+        grep -qF "$code" "class/$student/machine/emulate.c" || fail "the $student does nothing"
+    done
+    TIME=0.2 sh "$ROOT/labs/grade-all" 2 "$PWD/class.csv" class/good class/bomb class/flood class/vandal class/spy >said 2>&1 || fail "$(tail -n 1 said)"
+    grep -q '^good,95,100,' class.csv || fail "the good one: $(grep '^good' class.csv)"
+    [ "$(wc -l <class.csv)" -eq 6 ] || fail "not five lines in $PWD/class.csv"
+    for student in bomb flood vandal; do
+        grep -Eq "^$student,[0-7]?[0-9],100," class.csv || fail "$(grep "^$student" class.csv)"
+    done
+    grep -q '^spy,0,100,' class.csv || fail "the spy read the reference: $(grep '^spy' class.csv)"
+    [ ! -e was-here ] && [ -d class/good ] || fail "the vandal was outside"
+}
