@@ -356,6 +356,10 @@ $(B)/labs/%: labs/steps/%.asm labs/steps/steps.inc tests/bad/guest.ld | packages
 	$(NASM) -f elf32 -w+all -Ilabs/steps/ -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
+$(B)/labs/%: labs/1-sensitive-or-privileged/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) -std=gnu17 -O1 -g -Wall -Wextra -mno-red-zone -Imachine -o $@ $<
+
 grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text SEED= TIME=1)
 	@sh labs/grade --format=$(or $(FORMAT),text) --time=$(or $(TIME),1) $(if $(SEED),--seed=$(SEED)) "$(TEST)"
 
