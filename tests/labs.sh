@@ -58,6 +58,7 @@ lab()
     score 0/100
     put_back "$1"
     score 100/100
+    rm -rf tree
 }
 
 test_lab_1() { lab 1; }
@@ -141,6 +142,7 @@ handout()
         [ -z "$command" ] || said "$command" lines >>why
     done
     [ ! -s why ] || fail "$(head -n 1 why)"
+    rm -rf tree
 }
 
 test_lab_1_handout() { handout 1; }
