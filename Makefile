@@ -350,6 +350,10 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 lab: ## a work tree for a lab (LAB=2 DIR=../lab2)
 	@sh labs/make-lab "$(LAB)" "$(DIR)"
 
+.PHONY: tour
+tour: ## the code in the order in which it reads best, with file and line (VMM=paravirt)
+	@sh labs/tour $(VMM)
+
 # Small guests, each of one step.
 $(B)/labs/%: labs/steps/%.asm labs/steps/steps.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)

@@ -12,7 +12,7 @@ trap 'rm -rf "$tmp"' EXIT
 
 for readme; do
     # One file for each block: the command, to be run; then the README again, with what they printed.
-    awk -v tmp="$tmp" '/^<!-- .* -->$/ && !/^<!-- end -->$/ { n++; sub(/^<!-- /, ""); sub(/ -->$/, ""); print > (tmp "/command" n) }' "$readme"
+    awk -v tmp="$tmp" '/^<!-- .* -->$/ && !/^<!-- (end|lab: .*) -->$/ { n++; sub(/^<!-- /, ""); sub(/ -->$/, ""); print > (tmp "/command" n) }' "$readme"
     n=1
     while [ -e "$tmp/command$n" ]; do
         command=$(cat "$tmp/command$n")
@@ -29,7 +29,7 @@ for readme; do
     awk -v tmp="$tmp" '
         /^<!-- end -->$/ { inside = 0 }
         !inside { print }
-        /^<!-- .* -->$/ && !/^<!-- end -->$/ {
+        /^<!-- .* -->$/ && !/^<!-- (end|lab: .*) -->$/ {
             file = tmp "/block" ++n
             if (system("test -e " tmp "/skip" n) == 0) next
             inside = 1

@@ -10,6 +10,7 @@
 
 #include "emulate.h"
 #include "event.h"
+#include "gdb.h"
 #include "hole.h"
 #include "profile.h"
 #include "status.h"
@@ -152,7 +153,7 @@ int main(int argc, char **argv)
         why = translator_init(&translator, &direct, cache);
     if (why)
         return vm_fail(vm, EXIT_HOST, why);
-    if (!vm_load(vm))
+    if (!vm_load(vm) || !gdb_attach(vm))
         return EXIT_USAGE;
     if (vm->options.trace == TRACE_TIMELINE)
         timeline_begin();

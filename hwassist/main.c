@@ -109,6 +109,8 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    if (vm.options.gdb)
+        return vm_fail(&vm, EXIT_USAGE, "--gdb: here the processor would have to be asked; take another VMM, or QEMU (-s -S)");
     if (vm.options.trace == TRACE_INSNS || vm.options.trace == TRACE_BLOCKS)
         return vm_fail(&vm, EXIT_USAGE, "--trace: this VMM emulates and translates nothing; ask for exits or the timeline");
     if (word_irqchip && !irqchip && strcmp(word_irqchip, "vmm"))

@@ -11,8 +11,8 @@
 
 #define VERSION "1.0"
 
-enum { MIB_MAX = 1024, MIB_DEFAULT = 64, TIMEOUT_MAX = 1000000 };
-enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_HELP, OPT_VERSION,
+enum { MIB_MAX = 1024, MIB_DEFAULT = 64, TIMEOUT_MAX = 1000000, GDB_DEFAULT = 1234 };
+enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_GDB, OPT_HELP, OPT_VERSION,
        OPT_OWN = 512, OWN_MAX = 8 };
 
 static const struct option long_options[] = {
@@ -22,6 +22,7 @@ static const struct option long_options[] = {
     { "trace", optional_argument, NULL, OPT_TRACE },
     { "counters", required_argument, NULL, OPT_COUNTERS },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
+    { "gdb", optional_argument, NULL, OPT_GDB },
     { "help", no_argument, NULL, OPT_HELP },
     { "version", no_argument, NULL, OPT_VERSION },
     { NULL, 0, NULL, 0 },
@@ -39,8 +40,9 @@ static void help(const char *vmm, const char *summary, const struct cli_option *
            "                    timeline: when the guest was left and entered (`make timeline` draws it)\n"
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
+           "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
            "  --help, --version\n",
-           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT);
+           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT, GDB_DEFAULT);
     for (; own && own->name; own++)
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"
@@ -110,6 +112,9 @@ static int set_option(struct options *options, int option, char **argv, const ch
         options->timeout = number(optarg, TIMEOUT_MAX, 's');
         return options->timeout ? -1 : cli_error(vmm, "--timeout %s: give a number of seconds from 1 to %d",
                                                    optarg, TIMEOUT_MAX);
+    case OPT_GDB:
+        options->gdb = optarg ? (uint16_t)number(optarg, 65535, '\0') : GDB_DEFAULT;
+        return options->gdb ? -1 : cli_error(vmm, "--gdb=%s: give a port from 1 to 65535", optarg);
     case ':':
         return cli_error(vmm, "%s needs a value", argv[optind - 1]);
     default:

@@ -14,6 +14,7 @@ struct options {
     enum trace trace;
     const char *counters;       /* file for the counters, NULL: none */
     unsigned timeout;           /* seconds, 0: none */
+    uint16_t gdb;               /* port to wait for gdb at, 0: none */
 };
 
 /* An option of one VMM alone. */

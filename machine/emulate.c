@@ -130,7 +130,7 @@ static bool do_pushf(struct machine *m, const struct insn *insn)
 {
     struct stack s = stack_current(&m->cpu);
 
-    if (!stack_push(m, &s, m->cpu.eflags & ~(uint32_t)(FLAG_VM | FLAG_RF), insn->opsize))
+    if (!stack_push(m, &s, m->cpu.eflags & ~(FLAG_VM | FLAG_RF | m->hidden_flags), insn->opsize))
         return false;
     stack_commit(&m->cpu, &s);
     return true;

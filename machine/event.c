@@ -93,7 +93,7 @@ static bool deliver(struct machine *m, const struct event *e)
             !stack_push(m, &s, cpu->seg[SS].selector, g.bytes) || !stack_push(m, &s, cpu->gpr[ESP], g.bytes))
             return false;
     }
-    if (!stack_push(m, &s, e->eflags, g.bytes) || !stack_push(m, &s, cpu->seg[CS].selector, g.bytes) ||
+    if (!stack_push(m, &s, e->eflags & ~m->hidden_flags, g.bytes) || !stack_push(m, &s, cpu->seg[CS].selector, g.bytes) ||
         !stack_push(m, &s, e->eip, g.bytes) || (e->has_error && !stack_push(m, &s, e->error, g.bytes)))
         return false;
     if (g.offset > code.segment.limit)
@@ -145,6 +145,8 @@ bool event_exception(struct machine *m)
     struct vcpu *cpu = &m->cpu;
     uint8_t first = VEC_NMI;                            /* none yet: like an NMI, it makes no double fault */
 
+    if (m->hooks.debugger && m->hooks.debugger(m, cpu->fault.vector))
+        return true;
     while (!m->stopped && event_second(m, first)) {
         struct fault f = cpu->fault;
         struct event e = {
@@ -163,12 +165,14 @@ bool event_software(struct machine *m, uint8_t vector, uint32_t next)
 {
     struct event e = { .vector = vector, .software = true, .eip = next, .eflags = m->cpu.eflags };
 
+    if (vector == VEC_BP && m->hooks.debugger && m->hooks.debugger(m, vector))
+        return true;
     return deliver(m, &e);
 }
 
 bool event_waiting(const struct machine *m)
 {
-    return (m->cpu.eflags & FLAG_IF) && (m->vmm_event || bus_intr(&m->bus));
+    return (m->cpu.eflags & FLAG_IF) && !m->hidden_flags && (m->vmm_event || bus_intr(&m->bus));
 }
 
 void event_external(struct machine *m, uint8_t vector)

@@ -22,6 +22,7 @@ struct machine_hooks {
      * an IDT holds it; the stack is that of ring 0. */
     bool (*gate)(struct machine *, uint8_t vector, uint32_t word[2]);
     bool (*kernel_stack)(struct machine *, uint16_t *ss, uint32_t *esp);
+    bool (*debugger)(struct machine *, uint8_t vector);     /* an exception was for it, and is not to be delivered */
 };
 
 struct machine {
@@ -33,6 +34,7 @@ struct machine {
     struct machine_hooks hooks;
     uint32_t cpuid[2][4];       /* what leaves 0 and 1 show: EAX, EBX, ECX, EDX */
     bool vmm_event;             /* an interrupt waits that is not the PIC's: of a VMM with events of its own */
+    uint32_t hidden_flags;      /* of EFLAGS: a debugger's trap flag, which no stack may show; no interrupt comes while it steps */
     bool stopped;
     int status;                 /* exit status of the VMM once stopped (status.h) */
     char why[256];              /* one sentence, empty if the guest ended by itself */

@@ -24,13 +24,15 @@ bool vm_load(struct vm *vm)
     }
     symbols_load(&vm->symbols, vm->options.kernel);
     vcpu_reset(&m->cpu, entry.eip, entry.ebx);
-    vm->wake_at = UINT64_MAX;
+    vm->wake_at = vm->look_at = UINT64_MAX;
     vm->timeout_at = vm->options.timeout ? console_now() + vm->options.timeout * UINT64_C(1000000000) : UINT64_MAX;
     return true;
 }
 
-bool vm_continues(const struct vm *vm)
+bool vm_continues(struct vm *vm)
 {
+    if (vm->debugger && !vm->machine.stopped)
+        vm->debugger(vm);
     return !vm->machine.stopped && vm->machine.bus.exit_status < 0;
 }
 
@@ -40,6 +42,8 @@ uint64_t vm_deadline(const struct vm *vm)
 
     if (vm->wake_at < deadline)
         deadline = vm->wake_at;
+    if (vm->look_at < deadline)
+        deadline = vm->look_at;
     return deadline < vm->timeout_at ? deadline : vm->timeout_at;
 }
 

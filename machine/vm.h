@@ -23,16 +23,18 @@ struct vm {
     const char *name;           /* "trap-emulate" */
     uint64_t timeout_at;        /* ns, UINT64_MAX: never */
     uint64_t wake_at;           /* the same, of a VMM with devices of its own */
+    uint64_t look_at;           /* the same, of a debugger */
     struct vm_exit last[VM_LAST_EXITS];
     uint64_t exits;             /* so many in all; the last few are kept for a dump */
+    void (*debugger)(struct vm *);      /* looks in before the guest is entered; NULL: none */
 };
 
 /* The guest's kernel, command line and module into RAM, which is there already; devices and processor reset.
  * False: a sentence has been printed; exit with EXIT_USAGE. */
 bool vm_load(struct vm *vm);
 
-/* Should the guest go on? No after machine_stop() and after the guest wrote to the exit port. */
-bool vm_continues(const struct vm *vm);
+/* Should the guest go on? A debugger may have a look first. No after machine_stop() and after the guest wrote to the exit port. */
+bool vm_continues(struct vm *vm);
 
 /* When the devices or the time-out want the guest interrupted (ns). */
 uint64_t vm_deadline(const struct vm *vm);

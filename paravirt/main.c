@@ -7,6 +7,7 @@
 #include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
+#include "gdb.h"
 #include "events.h"
 #include "fast.h"
 #include "gate.h"
@@ -191,7 +192,7 @@ int main(int argc, char **argv)
     vm.machine.counters.hypercall_names = hypercall_names;
     vm.machine.hooks.gate = trap_gate;
     vm.machine.hooks.kernel_stack = kernel_stack;
-    if (!start_load(pv))
+    if (!start_load(pv) || !gdb_attach(&vm))
         return EXIT_USAGE;
     clock_start(pv);
     pv->mmu.changed = page_changed;

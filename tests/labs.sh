@@ -2,6 +2,8 @@
 # students' usual mistakes (tests/labs/) cost what they should and are told by name. Sourced by tests/run.
 
 # lab_tree LAB: ./tree, with the objects of the sources that are the same already built.
+unset MAKEFLAGS MFLAGS MAKELEVEL            # they run make, under make
+
 lab_tree()
 {
     (cd "$ROOT" && sh labs/make-lab "$1" "$OLDPWD/tree") >made 2>&1 || fail "make lab: $(cat made)"
@@ -122,7 +124,7 @@ handout()
     for state in begin end; do
         [ $state = begin ] || { put_back "$1" && (cd tree && . labs/"$1"-*/needs && make -s $BUILD) >built 2>&1; }
         awk -v state=$state '
-            /^<!-- in the tree as it is handed out -->$/ { first = 1 }
+            /^<!-- lab: in the tree as it is handed out -->$/ { first = 1 }
             /^    \$ / { if (first == (state == "begin")) { print substr($0, 7); inside = 1; next } }
             inside && /^    / { print "> " substr($0, 5); next }
             !/^    / && inside { inside = 0; first = 0 }
@@ -184,4 +186,11 @@ test_lab_class()
     done
     grep -q '^spy,0,100,' class.csv || fail "the spy read the reference: $(grep '^spy' class.csv)"
     [ ! -e was-here ] && [ -d class/good ] || fail "the vandal was outside"
+}
+
+# Every stop of the tour is there, ten for each.
+test_lab_tour()
+{
+    (cd "$ROOT" && sh labs/tour) >tour 2>why || fail "$(head -n 1 why)"
+    [ "$(grep -c ':[0-9]' tour)" -eq 50 ] || fail "not five times ten stops: $PWD/tour"
 }

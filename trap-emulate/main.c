@@ -8,6 +8,7 @@
 #include "direct/direct.h"
 #include "emulate.h"
 #include "event.h"
+#include "gdb.h"
 #include "status.h"
 #include "timeline.h"
 #include "vm.h"
@@ -100,7 +101,7 @@ int main(int argc, char **argv)
     why = direct_init(&direct, &vm.machine, vm.options.mib << 20);
     if (why)
         return vm_fail(&vm, EXIT_HOST, why);
-    if (!vm_load(&vm))
+    if (!vm_load(&vm) || !gdb_attach(&vm))
         return EXIT_USAGE;
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();

@@ -5,6 +5,7 @@
 #include "emulate.h"
 #include "emulator.h"
 #include "event.h"
+#include "gdb.h"
 #include "status.h"
 
 static const char *const exit_names[] = { "sensitive", "exception", "timer", NULL };
@@ -60,7 +61,7 @@ int main(int argc, char **argv)
         return vm_fail(vm, EXIT_HOST, why);
     vm->machine.counters.exit_names = exit_names;
     emulate_init_cpuid(&vm->machine);
-    if (!vm_load(vm))
+    if (!vm_load(vm) || !gdb_attach(vm))
         return EXIT_USAGE;
     run(&e);
     return vm_finish(vm);

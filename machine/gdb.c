@@ -1,0 +1,359 @@
+/* See gdb.h. */
+#include "gdb.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5, LOOK_EVERY = 50000000 /* ns */ };
+
+static struct gdb {
+    struct vm *vm;
+    int connection;             /* -1: nobody, any more */
+    int signal;                 /* why the guest is to stop, 0: it runs */
+    bool stepping, traced;      /* one instruction; the guest's own TF */
+    uint32_t dr6;
+    struct { uint32_t gla; uint8_t byte; bool used, placed; } breakpoint[BREAKPOINTS];
+} gdb = { .connection = -1 };
+
+/* ---- packets: $data#checksum, each answered by + ------------------------------------------------------ */
+
+static void hang_up(void)
+{
+    close(gdb.connection);
+    gdb.connection = -1;
+    gdb.vm->debugger = NULL;
+    gdb.vm->machine.hooks.debugger = NULL;
+    gdb.vm->look_at = UINT64_MAX;
+}
+
+static int get_byte(void)
+{
+    uint8_t byte;
+
+    return read(gdb.connection, &byte, 1) == 1 ? byte : -1;
+}
+
+static void put(const char *data)
+{
+    char packet[2 * PACKET_MAX + 8];
+    uint8_t sum = 0;
+    int n;
+
+    for (const char *c = data; *c; c++)
+        sum = (uint8_t)(sum + *c);
+    n = snprintf(packet, sizeof packet, "$%s#%02x", data, sum);
+    if (n >= (int)sizeof packet || write(gdb.connection, packet, (size_t)n) != n)
+        hang_up();
+}
+
+/* The next packet's data; its checksum is TCP's affair. False: gdb is gone. */
+static bool get(char *data, size_t size)
+{
+    size_t n = 0;
+    int c;
+
+    do
+        c = get_byte();
+    while (c != -1 && c != '$');
+    while ((c = get_byte()) != -1 && c != '#')
+        if (n + 1 < size)
+            data[n++] = (char)c;
+    data[n] = '\0';
+    return c != -1 && get_byte() != -1 && get_byte() != -1 && write(gdb.connection, "+", 1) == 1;
+}
+
+/* ---- the guest's state -------------------------------------------------------------------------------- */
+
+/* In gdb's order: the eight registers, EIP, EFLAGS, CS, SS, DS, ES, FS, GS. */
+static uint32_t *register_place(struct vcpu *cpu, unsigned n)
+{
+    return n < 8 ? &cpu->gpr[n] : n == 8 ? &cpu->eip : n == 9 ? &cpu->eflags : NULL;
+}
+
+static uint32_t register_value(struct vcpu *cpu, unsigned n)
+{
+    static const enum segreg order[] = { CS, SS, DS, ES, FS, GS };
+
+    return n < 10 ? *register_place(cpu, n) : cpu->seg[order[n - 10]].selector;
+}
+
+static uint8_t *byte_at(uint32_t gla)
+{
+    struct machine *m = &gdb.vm->machine;
+    struct translation t;
+
+    return memory_peek(m, gla, ACCESS_READ, &t) && t.gpa < m->mem.bytes ? m->mem.ram + t.gpa : NULL;
+}
+
+/* Whoever keeps translations of that page must know: memory_write() tells. */
+static bool write_byte(uint32_t gla, uint8_t value)
+{
+    uint8_t *byte = byte_at(gla);
+
+    if (byte)
+        memory_write(&gdb.vm->machine.mem, (uint32_t)(byte - gdb.vm->machine.mem.ram), 1, value);
+    return byte;
+}
+
+/* Where nothing is mapped yet, as with a kernel that has not turned paging on, a breakpoint waits until something is. */
+static void place_breakpoints(void)
+{
+    for (int i = 0; i < BREAKPOINTS; i++) {
+        uint32_t gla = gdb.breakpoint[i].gla;
+
+        if (gdb.breakpoint[i].used && !gdb.breakpoint[i].placed && byte_at(gla)) {
+            gdb.breakpoint[i].byte = *byte_at(gla);
+            gdb.breakpoint[i].placed = write_byte(gla, INT3);
+        }
+    }
+}
+
+static bool set_breakpoint(uint32_t gla, bool insert)
+{
+    int unused = -1;
+
+    for (int i = 0; i < BREAKPOINTS; i++) {
+        if (!gdb.breakpoint[i].used) {
+            unused = i;
+        } else if (gdb.breakpoint[i].gla == gla) {
+            if (!insert && gdb.breakpoint[i].placed)
+                write_byte(gla, gdb.breakpoint[i].byte);
+            gdb.breakpoint[i].used = insert;
+            return true;
+        }
+    }
+    if (insert && unused >= 0) {
+        gdb.breakpoint[unused].gla = gla;
+        gdb.breakpoint[unused].used = true;
+        gdb.breakpoint[unused].placed = false;
+    }
+    return !insert || unused >= 0;
+}
+
+static bool is_breakpoint(uint32_t gla)
+{
+    for (int i = 0; i < BREAKPOINTS; i++)
+        if (gdb.breakpoint[i].used && gdb.breakpoint[i].gla == gla)
+            return true;
+    return false;
+}
+
+/* ---- what gdb asks ------------------------------------------------------------------------------------- */
+
+static void put_registers(void)
+{
+    char text[8 * REGISTERS + 1];
+
+    for (unsigned n = 0; n < REGISTERS; n++) {
+        uint32_t value = register_value(&gdb.vm->machine.cpu, n);
+
+        sprintf(text + 8 * n, "%02x%02x%02x%02x", value & 0xff, value >> 8 & 0xff, value >> 16 & 0xff, value >> 24);
+    }
+    put(text);
+}
+
+/* "05000000" -> 5 */
+static uint32_t little_endian(const char *hex)
+{
+    uint32_t value = 0;
+    unsigned byte;
+
+    for (unsigned i = 0; i < 4 && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
+        value |= byte << (8 * i);
+    return value;
+}
+
+static void read_memory(uint32_t gla, unsigned bytes)
+{
+    char text[2 * PACKET_MAX] = "";
+
+    for (unsigned i = 0; i < bytes && i < PACKET_MAX - 1; i++) {
+        const uint8_t *byte = byte_at(gla + i);
+
+        if (!byte)
+            break;
+        sprintf(text + 2 * i, "%02x", *byte);
+    }
+    put(*text ? text : "E14");                          /* EFAULT */
+}
+
+static void write_memory(uint32_t gla, unsigned bytes, const char *hex)
+{
+    unsigned byte;
+
+    for (unsigned i = 0; i < bytes; i++)
+        if (sscanf(hex + 2 * i, "%2x", &byte) != 1 || !write_byte(gla + i, (uint8_t)byte)) {
+            put("E14");
+            return;
+        }
+    put("OK");
+}
+
+static void tell_signal(void)
+{
+    char text[8];
+
+    sprintf(text, "S%02x", gdb.signal);
+    put(text);
+}
+
+static void resume(bool step)
+{
+    struct vcpu *cpu = &gdb.vm->machine.cpu;
+
+    place_breakpoints();
+    gdb.signal = 0;
+    gdb.stepping = step;
+    gdb.traced = cpu->eflags & FLAG_TF;
+    gdb.dr6 = cpu->dr[6];
+    gdb.vm->machine.hidden_flags = step && !gdb.traced ? FLAG_TF : 0;
+    if (step)
+        cpu->eflags |= FLAG_TF;
+    cpu->halted &= !step;
+}
+
+static void set_register(unsigned n, uint32_t value)
+{
+    if (n < 10)
+        *register_place(&gdb.vm->machine.cpu, n) = value;
+    put(n < 10 ? "OK" : "E01");                         /* selectors mean descriptors: not by us */
+}
+
+static void answer(const char *packet)
+{
+    unsigned a = 0, b = 0;
+    int at = 0;
+
+    switch (*packet) {
+    case '?': tell_signal(); break;
+    case 'g': put_registers(); break;
+    case 'G':
+        for (unsigned n = 0; n < 10 && strlen(packet) >= 9 + 8 * n; n++)
+            *register_place(&gdb.vm->machine.cpu, n) = little_endian(packet + 1 + 8 * n);
+        put("OK");
+        break;
+    case 'P':
+        sscanf(packet + 1, "%x=%n", &a, &at);
+        set_register(at ? a : REGISTERS, little_endian(packet + 1 + at));
+        break;
+    case 'm': sscanf(packet + 1, "%x,%x", &a, &b); read_memory(a, b); break;
+    case 'M':
+        sscanf(packet + 1, "%x,%x:%n", &a, &b, &at);
+        write_memory(a, b, packet + 1 + at);
+        break;
+    case 'Z': case 'z':
+        if (packet[1] != '0')
+            put("");                                    /* watchpoints: not here */
+        else
+            put(sscanf(packet + 2, ",%x", &a) == 1 && set_breakpoint(a, *packet == 'Z') ? "OK" : "E14");
+        break;
+    case 'c': resume(false); break;
+    case 's': resume(true); break;
+    case 'D': put("OK"); hang_up(); break;
+    case 'k': machine_stop(&gdb.vm->machine, 0, "gdb ended it"); hang_up(); break;
+    case 'H': case 'T': put("OK"); break;
+    case 'q': put(!strncmp(packet, "qAttached", 9) ? "1" : !strncmp(packet, "qSupported", 10) ? "PacketSize=1000" : ""); break;
+    default: put(""); break;
+    }
+}
+
+/* ---- when ---------------------------------------------------------------------------------------------- */
+
+/* Before an exception goes to the guest. True: it was for us. */
+static bool exception(struct machine *m, uint8_t vector)
+{
+    struct vcpu *cpu = &m->cpu;
+
+    if (vector == VEC_DB && gdb.stepping) {
+        cpu->dr[6] = gdb.dr6;
+        gdb.signal = SIGNAL_TRAP;
+        return true;
+    }
+    if (vector == VEC_BP && is_breakpoint(m->cpu.seg[CS].base + cpu->eip - 1)) {
+        cpu->eip--;
+        gdb.signal = SIGNAL_TRAP;
+        return true;
+    }
+    return false;
+}
+
+/* ^C is a byte of its own, between packets. */
+static bool interrupted(void)
+{
+    struct pollfd fd = { gdb.connection, POLLIN, 0 };
+
+    if (poll(&fd, 1, 0) <= 0)
+        return false;
+    if (get_byte() == -1)
+        hang_up();
+    return true;
+}
+
+/* From vm_continues(): before the guest is entered. */
+static void look(struct vm *vm)
+{
+    struct vcpu *cpu = &vm->machine.cpu;
+    char packet[PACKET_MAX];
+
+    vm->look_at = console_now() + LOOK_EVERY;
+    place_breakpoints();
+    if (!gdb.signal && interrupted())
+        gdb.signal = SIGNAL_INT;
+    if (!gdb.signal && gdb.stepping && !(cpu->eflags & FLAG_TF))
+        gdb.signal = SIGNAL_TRAP;                       /* an event was delivered: at its handler */
+    if (!gdb.signal || gdb.connection < 0)
+        return;
+    if (gdb.stepping && !gdb.traced)
+        cpu->eflags &= ~(uint32_t)FLAG_TF;
+    vm->machine.hidden_flags = 0;
+    gdb.stepping = false;
+    console_flush(&vm->console);
+    tell_signal();
+    while (gdb.connection >= 0 && gdb.signal && !vm->machine.stopped)
+        if (get(packet, sizeof packet))
+            answer(packet);
+        else
+            hang_up();
+}
+
+static bool wait_for_gdb(uint16_t port)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 1) != 0)
+        return false;
+    fprintf(stderr, "waiting for gdb: gdb %s -ex 'target remote :%u'\n", gdb.vm->options.kernel, port);
+    gdb.connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    close(listener);
+    return gdb.connection >= 0;
+}
+
+bool gdb_attach(struct vm *vm)
+{
+    char packet[PACKET_MAX];
+
+    if (!vm->options.gdb)
+        return true;
+    gdb.vm = vm;
+    if (!wait_for_gdb(vm->options.gdb)) {
+        fprintf(stderr, "%s: --gdb=%u: %s; another port may be free\n", vm->name, vm->options.gdb, strerror(errno));
+        return false;
+    }
+    vm->debugger = look;
+    vm->machine.hooks.debugger = exception;
+    gdb.signal = SIGNAL_TRAP;
+    while (gdb.connection >= 0 && gdb.signal)           /* gdb speaks first */
+        if (get(packet, sizeof packet))
+            answer(packet);
+        else
+            hang_up();
+    return true;
+}

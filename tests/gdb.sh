@@ -1,0 +1,57 @@
+# --gdb, with the real gdb: breakpoints set before paging is on, in the kernel and in a process, steps, registers, memory, ^C. Sourced
+# by tests/run, which has the helpers.
+
+# gdb_on KERNEL APPEND COMMAND...: what gdb says goes to ./said. A SIGINT comes after INTERRUPT seconds, if that is set.
+gdb_on()
+{
+    command -v gdb >where || skip "gdb is not installed (make packages-labs)"
+    kernel=$1 append=$2 port=$((20000 + ($$ + $(date +%N | sed 's/^0*//')) % 30000))
+    shift 2
+    # shellcheck disable=SC2086
+    timeout -k 1 60 "$VMM" $OPTIONS -kernel "$kernel" -append "$append" --gdb=$port --timeout 50 >transcript 2>stderr </dev/null &
+    guest=$!
+    tries=0
+    until grep -q 'waiting for gdb' stderr 2>/dev/null; do
+        tries=$((tries + 1))
+        kill -0 $guest 2>/dev/null && [ $tries -lt 100 ] || { wait $guest; [ $? -ne 6 ] || cannot "$(head -n 1 stderr)"; fail "no gdb can come: $PWD/stderr"; }
+        sleep 0.1
+    done
+    for command; do printf '%s\n' "$command"; done >commands
+    timeout -k 1 50 gdb -q -batch -nx -ex "target remote :$port" -x commands "$kernel" >said 2>&1 &
+    debugger=$!
+    [ -z "${INTERRUPT-}" ] || { sleep "$INTERRUPT"; pkill -INT -P $debugger; }
+    wait $debugger
+    wait $guest
+    status=$?
+}
+
+test_vmm_gdb()
+{
+    case $VMM in
+    *run-bare | */hwassist)                     # the processor would have to be asked; QEMU has a debugger
+        status=0
+        "$VMM" $OPTIONS -kernel "$KERNEL" --gdb >said 2>stderr </dev/null || status=$?
+        [ $status -eq 2 ] && grep -q gdb stderr || fail "exit status $status, or no sentence: $PWD/stderr"
+        return
+        ;;
+    esac
+    gdb_on "$KERNEL" run=selftest "break irq_init" continue stepi stepi "info registers eip" "x/i irq_init" \
+        "set var *(int *)(\$esp - 64) = 0x600df00d" "print /x *(int *)(\$esp - 64)" delete \
+        "break trap if f->vector == 0x40" continue "print f->cs & 3" delete "tbreak *(f->eip)" continue "print /x \$cs" \
+        stepi stepi continue
+    for text in 'Breakpoint 1, irq_init ' 'eip  *0x[0-9a-f]*  *0x[0-9a-f]* <irq_init+[1-9]' '\$1 = 0x600df00d' 'Breakpoint 2, trap ' \
+        '\$2 = 3' 'emporary breakpoint 3, '; do
+        grep -q "$text" said || fail "gdb does not say \"$text\": $PWD/said"
+    done
+    [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"
+    verdicts "$FAILS"
+}
+
+# A guest that spins is stopped by ^C, and goes on.
+test_raw_gdb_interrupts()
+{
+    case $VMM in *run-bare) return ;; esac     # see above
+    INTERRUPT=2
+    gdb_on "$ROOT/build/tests/bad/spin" "" continue "info symbol \$pc" kill
+    grep -q 'Program received signal SIGINT' said && grep -q 'spinning' said || fail "no ^C: $PWD/said"
+}
