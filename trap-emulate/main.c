@@ -77,7 +77,7 @@ static void run(struct vm *vm, struct direct *direct)
         case DIRECT_STOPPED:
             break;
         }
-        /* END 2.7: m, direct */
+        /* END 2.7: m, direct, run_one */
     }
 }
 
