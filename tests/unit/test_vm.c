@@ -17,7 +17,7 @@ static void set_up(void)
     memset(&vm, 0, sizeof vm);
     vm.name = "test";
     vm.machine = pc;
-    vm.timeout_at = vm.wake_at = UINT64_MAX;
+    vm.timeout_at = vm.wake_at = vm.look_at = UINT64_MAX;
     bus_init(&vm.machine.bus, console_host(&vm.console));
 }
 
@@ -112,7 +112,7 @@ START_TEST(time_is_up)
     ck_assert_uint_eq(vm_deadline(&vm), vm.timeout_at);
     vm.wake_at = vm.timeout_at - 1;                     /* a VMM's own device */
     ck_assert_uint_eq(vm_deadline(&vm), vm.wake_at);
-    vm.wake_at = UINT64_MAX;
+    vm.wake_at = vm.look_at = UINT64_MAX;
     vm_tick(&vm);
     ck_assert(vm_continues(&vm));               /* not yet */
     vm_idle(&vm);
