@@ -200,10 +200,15 @@ static void nested_fault_exit(struct machine *m, const struct hv_info *info)
     step_if_open(m);
 }
 
-static void refused(struct machine *m, const struct hv_info *info)
+/* The guest cannot go on: why? */
+static void last_exit(struct machine *m, enum hv_exit exit, const struct hv_info *info)
 {
     char why[120];
 
+    if (exit == HV_TASK_SWITCH)
+        machine_stop(m, EXIT_CRASH, "the guest switches tasks by hardware, which is not modelled");
+    if (exit == HV_SHUTDOWN)
+        machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
     snprintf(why, sizeof why, "%s refuses the guest's state: exit code %#" PRIx64 ", detail %#" PRIx64, hv->name, info->code,
              info->detail);
     machine_stop(m, EXIT_BUG, why);
@@ -271,9 +276,9 @@ static void run(struct vm *vm)
         do
             exit = enter(vm, &info);
         while (exit == HV_CPUID && cpuid_exit(m, &info));       /* which changes nothing outside: straight back */
-        /* LAB 7.5: what the exit asks for. The devices' ports; instructions that machine/ carries out (hv->load first, where they need
-         * more than the registers that every exit brings); faults to be filled or to be injected; the clock; a task switch, a
-         * triple fault and a refused state end the guest with a sentence. */
+        /* LAB 7.6: what the exit asks for. The devices' ports; instructions that machine/ carries out (hv->load first, where they need
+         * more than the registers that every exit brings); faults to be filled or to be injected; the clock; and what is
+         * the last exit. */
         switch (exit) {
         case HV_IO:
             port_exit(m, &info);
@@ -311,18 +316,12 @@ static void run(struct vm *vm)
             break;
         case HV_WINDOW: case HV_STEP:
             break;
-        case HV_TASK_SWITCH:
-            machine_stop(m, EXIT_CRASH, "the guest switches tasks by hardware, which is not modelled");
-            break;
-        case HV_SHUTDOWN:
-            machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
-            break;
-        case HV_REFUSED: case HV_EXITS:
-            refused(m, &info);
+        case HV_TASK_SWITCH: case HV_SHUTDOWN: case HV_REFUSED: case HV_EXITS:
+            last_exit(m, exit, &info);
             break;
         }
-        /* END 7.5: exit, port_exit, emulate_exit, inject_fault, page_fault_exit, nested_fault_exit, deliver_again, look_at_the_clock,
-         * exception_exit, refused */
+        /* END 7.6: exit, port_exit, emulate_exit, inject_fault, page_fault_exit, nested_fault_exit, deliver_again, look_at_the_clock,
+         * exception_exit, last_exit */
     }
     hv->load(m);
 }

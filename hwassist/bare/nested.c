@@ -40,7 +40,7 @@ static uint64_t table_at(const void *table)
 /* The directory of one GiB that has RAM in it. */
 static uint64_t *directory_of(const struct memory *mem, uint32_t gpa)
 {
-    /* LAB 7.6: a directory for the GiB of guest-physical addresses from `gpa` on: RAM by large pages of 2 MiB, all rights; what is left
+    /* LAB 7.7: a directory for the GiB of guest-physical addresses from `gpa` on: RAM by large pages of 2 MiB, all rights; what is left
      * of RAM, less than one of those, by last_table; beyond it nowhere_table. */
     uint64_t *directory = new_table();
     unsigned i = 0;
@@ -57,12 +57,12 @@ static uint64_t *directory_of(const struct memory *mem, uint32_t gpa)
         directory[i] = table_at(last_table);
     }
     return directory;
-    /* END 7.6: mem, gpa, new_table, entry_of, fill, table_at */
+    /* END 7.7: mem, gpa, new_table, entry_of, fill, table_at */
 }
 
 uint64_t nested_init(const struct machine *m, struct nested_bits bits)
 {
-    /* LAB 7.6: the four levels: a root, its only entry a table of four GiB, each of which is a directory with RAM in it or one that leads
+    /* LAB 7.7: the four levels: a root, its only entry a table of four GiB, each of which is a directory with RAM in it or one that leads
      * nowhere. Beyond RAM everything may be read, as ones, but not written. 0 without memory. APM vol. 2, 15.25. */
     uint64_t *root = new_table(), *gibs = new_table(), *beyond = new_table();
 
@@ -83,7 +83,7 @@ uint64_t nested_init(const struct machine *m, struct nested_bits bits)
     }
     root[0] = table_at(gibs);
     return (uintptr_t)root;
-    /* END 7.6: m, bits, new_table, entry_of, fill, table_at, directory_of */
+    /* END 7.7: m, bits, new_table, entry_of, fill, table_at, directory_of */
 }
 
 /* ---- nowhere ------------------------------------------------------------------------------------- */

@@ -254,7 +254,7 @@ static void tell_exception(struct hv_info *info)
 
 static void tell(enum hv_exit exit, struct hv_info *info)
 {
-    /* LAB 7.4: what the two words of exit information say, by exit: of a port access its number, size and direction, and where the guest
+    /* LAB 7.5: what the two words of exit information say, by exit: of a port access its number, size and direction, and where the guest
      * goes on; of a page fault error code and address; of a nested one the guest-physical address. APM vol. 2, 15.10.2, 15.12, 15.25.6. */
     uint64_t one = vmcb->exit_info1, two = vmcb->exit_info2;
 
@@ -284,7 +284,7 @@ static void tell(enum hv_exit exit, struct hv_info *info)
     default:
         break;
     }
-    /* END 7.4: exit, info, tell_exception */
+    /* END 7.5: exit, info, tell_exception */
 }
 
 static struct hv_event during(void)
