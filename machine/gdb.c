@@ -10,7 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5, LOOK_EVERY = 50000000 /* ns */ };
+enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
+       LOOK_EVERY = 50000000 /* ns */ };
 
 static struct gdb {
     struct vm *vm;

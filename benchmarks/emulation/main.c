@@ -55,7 +55,8 @@ int main(int argc, char **argv)
     if (vm->options.trace == TRACE_BLOCKS)
         return vm_fail(vm, EXIT_USAGE, "--trace=blocks: nothing is translated here; ask for exits or insns");
     if (vm->options.trace == TRACE_TIMELINE)
-        return vm_fail(vm, EXIT_USAGE, "--trace=timeline: the guest is read, so nobody crosses to it and back; ask for exits or insns");
+        return vm_fail(vm, EXIT_USAGE,
+                       "--trace=timeline: the guest is read, so nobody crosses to it and back; ask for exits or insns");
     why = emulator_init(&e, vm->options.mib << 20);
     if (why)
         return vm_fail(vm, EXIT_HOST, why);

@@ -321,7 +321,7 @@ static bool do_double_shift(const struct rare *r)
     if (n == 0)
         return set(r, 0, a);
     if (r->bits == 16) {                                /* more than 16: undefined; here the first operand comes round again */
-        uint64_t ring = left ? (uint64_t)a << 32 | b << 16 | a : (uint64_t)a << 32 | b << 16 | a;
+        uint64_t ring = (uint64_t)a << 32 | b << 16 | a;
 
         result = (uint32_t)(left ? ring << n >> 32 : ring >> n) & 0xffff;
         cf = left ? ring >> (48 - n) & 1 : ring >> (n - 1) & 1;

@@ -138,7 +138,9 @@ static unsigned repeats_while(const struct insn *insn)
 bool string_run(struct emulator *e, const struct insn *insn, bool *again)
 {
     struct vcpu *cpu = cpu_of(e);
-    struct string s = { e, insn, opcode_of(insn) & 0xfe, insn->bytes[insn->opcode_at] & 1 ? insn->opsize : 1u, insn->addrsize, DS, 0 };
+    struct string s = {
+        e, insn, opcode_of(insn) & 0xfe, insn->bytes[insn->opcode_at] & 1 ? insn->opsize : 1u, insn->addrsize, DS, 0,
+    };
     bool compares = s.code == 0xa6 || s.code == 0xae, zf = repeats_while(insn) == 0xf3;
     uint32_t turns = 0, n;
 
