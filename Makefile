@@ -468,6 +468,12 @@ check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TES
 check-bochs: packages-bochs $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
 	@BOCHS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
 
+# What takes the labs apart: students' mistakes, the handouts' commands, a class with hostile students in it.
+.PHONY: check-labs
+check-labs: packages-labs $(B)/tests/unit $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/hwassist-bare.elf $(B)/guests/kernel.elf
+check-labs: $(B)/guests/kernel-pv.elf $(B)/doctor ## the labs as students meet them: mistakes, handouts, grading a class
+	@LABS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
+
 # The talk and the report in a Chromium without a window. They need results: a quick run's if there are none.
 .PHONY: check-web
 check-web: packages-web $(B)/quadreport $(TALK) ## the tests of the talk and the report in a real browser
