@@ -24,14 +24,10 @@ static struct gdb {
 
 /* ---- packets: $data#checksum, each answered by + ------------------------------------------------------ */
 
-static void hang_up(void)
-{
-    close(gdb.connection);
-    gdb.connection = -1;
-    gdb.vm->debugger = NULL;
-    gdb.vm->machine.hooks.debugger = NULL;
-    gdb.vm->look_at = UINT64_MAX;
-}
+static void hang_up(void);
+
+/* Whoever is gone must not end the guest by SIGPIPE. */
+static bool send_bytes(const char *bytes, int n) { return send(gdb.connection, bytes, (size_t)n, MSG_NOSIGNAL) == n; }
 
 static int get_byte(void)
 {
@@ -49,7 +45,7 @@ static void put(const char *data)
     for (const char *c = data; *c; c++)
         sum = (uint8_t)(sum + *c);
     n = snprintf(packet, sizeof packet, "$%s#%02x", data, sum);
-    if (n >= (int)sizeof packet || write(gdb.connection, packet, (size_t)n) != n)
+    if (n >= (int)sizeof packet || !send_bytes(packet, n))
         hang_up();
 }
 
@@ -66,7 +62,7 @@ static bool get(char *data, size_t size)
         if (n + 1 < size)
             data[n++] = (char)c;
     data[n] = '\0';
-    return c != -1 && get_byte() != -1 && get_byte() != -1 && write(gdb.connection, "+", 1) == 1;
+    return c != -1 && get_byte() != -1 && get_byte() != -1 && send_bytes("+", 1);
 }
 
 /* ---- the guest's state -------------------------------------------------------------------------------- */
@@ -145,6 +141,31 @@ static bool is_breakpoint(uint32_t gla)
     return false;
 }
 
+/* The guest's own state again. */
+static void end_step(void)
+{
+    struct machine *m = &gdb.vm->machine;
+
+    if (gdb.stepping && !gdb.traced)
+        m->cpu.eflags &= ~(uint32_t)FLAG_TF;
+    m->hidden_flags = 0;
+    gdb.stepping = false;
+}
+
+/* gdb has gone, or is sent away: the guest goes on as if nobody had ever been here. */
+static void hang_up(void)
+{
+    close(gdb.connection);
+    gdb.connection = -1;
+    end_step();
+    for (int i = 0; i < BREAKPOINTS; i++)
+        if (gdb.breakpoint[i].used)
+            set_breakpoint(gdb.breakpoint[i].gla, false);
+    gdb.vm->debugger = NULL;
+    gdb.vm->machine.hooks.debugger = NULL;
+    gdb.vm->look_at = UINT64_MAX;
+}
+
 /* ---- what gdb asks ------------------------------------------------------------------------------------- */
 
 static void put_registers(void)
@@ -196,11 +217,12 @@ static void write_memory(uint32_t gla, unsigned bytes, const char *hex)
     put("OK");
 }
 
-static void tell_signal(void)
+/* Why it stopped ('S', a signal's number), or how it ended ('W', its exit status). */
+static void tell(char what, int number)
 {
     char text[8];
 
-    sprintf(text, "S%02x", gdb.signal);
+    sprintf(text, "%c%02x", what, number & 0xff);
     put(text);
 }
 
@@ -214,9 +236,10 @@ static void resume(bool step)
     gdb.traced = cpu->eflags & FLAG_TF;
     gdb.dr6 = cpu->dr[6];
     gdb.vm->machine.hidden_flags = step && !gdb.traced ? FLAG_TF : 0;
-    if (step)
+    if (step) {
         cpu->eflags |= FLAG_TF;
-    cpu->halted &= !step;
+        cpu->halted = false;                            /* no interrupt would end a HLT while it steps */
+    }
 }
 
 static void set_register(unsigned n, uint32_t value)
@@ -232,7 +255,7 @@ static void answer(const char *packet)
     int at = 0;
 
     switch (*packet) {
-    case '?': tell_signal(); break;
+    case '?': tell('S', gdb.signal); break;
     case 'g': put_registers(); break;
     case 'G':
         for (unsigned n = 0; n < 10 && strlen(packet) >= 9 + 8 * n; n++)
@@ -296,12 +319,17 @@ static bool interrupted(void)
     return true;
 }
 
-/* From vm_continues(): before the guest is entered. */
+/* From vm_continues(): before the guest is entered, and once more when it has ended. */
 static void look(struct vm *vm)
 {
     struct vcpu *cpu = &vm->machine.cpu;
     char packet[PACKET_MAX];
 
+    if (vm->machine.stopped || vm->machine.bus.exit_status >= 0) {
+        tell('W', vm->machine.stopped ? vm->machine.status : vm->machine.bus.exit_status);
+        hang_up();
+        return;
+    }
     vm->look_at = console_now() + LOOK_EVERY;
     place_breakpoints();
     if (!gdb.signal && interrupted())
@@ -310,12 +338,9 @@ static void look(struct vm *vm)
         gdb.signal = SIGNAL_TRAP;                       /* an event was delivered: at its handler */
     if (!gdb.signal || gdb.connection < 0)
         return;
-    if (gdb.stepping && !gdb.traced)
-        cpu->eflags &= ~(uint32_t)FLAG_TF;
-    vm->machine.hidden_flags = 0;
-    gdb.stepping = false;
+    end_step();
     console_flush(&vm->console);
-    tell_signal();
+    tell('S', gdb.signal);
     while (gdb.connection >= 0 && gdb.signal && !vm->machine.stopped)
         if (get(packet, sizeof packet))
             answer(packet);

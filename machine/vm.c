@@ -31,7 +31,7 @@ bool vm_load(struct vm *vm)
 
 bool vm_continues(struct vm *vm)
 {
-    if (vm->debugger && !vm->machine.stopped)
+    if (vm->debugger)
         vm->debugger(vm);
     return !vm->machine.stopped && vm->machine.bus.exit_status < 0;
 }

@@ -26,7 +26,7 @@ struct vm {
     uint64_t look_at;           /* the same, of a debugger */
     struct vm_exit last[VM_LAST_EXITS];
     uint64_t exits;             /* so many in all; the last few are kept for a dump */
-    void (*debugger)(struct vm *);      /* looks in before the guest is entered; NULL: none */
+    void (*debugger)(struct vm *);      /* looks in before the guest is entered, and when it has ended; NULL: none */
 };
 
 /* The guest's kernel, command line and module into RAM, which is there already; devices and processor reset.
