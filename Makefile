@@ -187,7 +187,7 @@ $(B)/emulation: $(EMU_OBJ) $(MACHINE_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
 # The bare monitor: machine/ without its Linux parts, compiled once more for a processor without an operating system.
-BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot pic pit segment symbols transfer uart vcpu vm
+BARE_MACHINE := bus control counters dump emulate event fetch machine memory multiboot operand pic pit segment symbols transfer uart vcpu vm
 BARE_SRC     := $(wildcard hwassist/bare/*.c hwassist/bare/*.asm) $(BARE_MACHINE:%=machine/%.c)
 BARE_OBJ     := $(patsubst %.c,$(B)/bare/%.o,$(filter %.c,$(BARE_SRC))) $(patsubst %.asm,$(B)/bare/%-asm.o,$(filter %.asm,$(BARE_SRC)))
 BARE_CFLAGS  := -DBARE -std=c17 -O2 -g -Wall -Wextra -fno-pic -fno-pie -mno-red-zone -mgeneral-regs-only \

@@ -1,4 +1,4 @@
-/* The emulator: operands, one short function per row of isa.def, and the table that joins them. See emulate.h. */
+/* The emulator: one short function per row of isa.def, and the table that joins them. See emulate.h. */
 #include "emulate.h"
 
 #include <string.h>
@@ -10,70 +10,6 @@
 #include "segment.h"
 #include "status.h"
 #include "transfer.h"
-
-/* ---- operands ------------------------------------------------------------------------------------ */
-
-uint32_t register_read(const struct vcpu *cpu, unsigned reg, unsigned bytes)
-{
-    if (bytes == 1)
-        return cpu->gpr[reg & 3] >> (reg & 4 ? 8 : 0) & 0xff;
-    return bytes == 2 ? cpu->gpr[reg] & 0xffff : cpu->gpr[reg];
-}
-
-void register_write(struct vcpu *cpu, unsigned reg, unsigned bytes, uint32_t value)
-{
-    if (bytes == 4)
-        cpu->gpr[reg] = value;
-    else if (bytes == 2)
-        cpu->gpr[reg] = (cpu->gpr[reg] & 0xffff0000) | (value & 0xffff);
-    else if (reg & 4)
-        cpu->gpr[reg & 3] = (cpu->gpr[reg & 3] & 0xffff00ff) | (value & 0xff) << 8;
-    else
-        cpu->gpr[reg] = (cpu->gpr[reg] & 0xffffff00) | (value & 0xff);
-}
-
-uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const struct operand *op)
-{
-    uint32_t offset = op->value;
-
-    if (op->base != REG_NONE)
-        offset += cpu->gpr[op->base];
-    if (op->index != REG_NONE)
-        offset += cpu->gpr[op->index] * op->scale;
-    if (insn->addrsize == 2 && op->base == ESP && (cpu->seg[SS].attr & ATTR_BIG))
-        return offset;                                  /* a push or pop: the stack's size counts, not the address's */
-    return insn->addrsize == 2 ? offset & 0xffff : offset;
-}
-
-bool operand_read(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
-                  uint32_t *value)
-{
-    *value = op->value;
-    if (op->kind == OPERAND_MEM) {
-        *value = 0;
-        return memory_read_seg(m, op->seg, operand_offset(&m->cpu, insn, op), value, bytes);
-    }
-    if (op->kind == OPERAND_REG)
-        *value = register_read(&m->cpu, op->reg, bytes);
-    return true;
-}
-
-static bool operand_write(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
-                          uint32_t value)
-{
-    if (op->kind == OPERAND_MEM)
-        return memory_write_seg(m, op->seg, operand_offset(&m->cpu, insn, op), &value, bytes);
-    register_write(&m->cpu, op->reg, bytes, value);
-    return true;
-}
-
-/* A selector or machine word: 16 bits in memory, the whole register else (Intel SDM vol. 2B, MOV). */
-static bool put_word(struct machine *m, const struct insn *insn, uint32_t value)
-{
-    const struct operand *op = &insn->op[0];
-
-    return operand_write(m, insn, op, op->kind == OPERAND_MEM ? 2 : insn->opsize, value);
-}
 
 /* ---- interrupts and halting ---------------------------------------------------------------------- */
 
@@ -224,11 +160,8 @@ static bool string_once(struct machine *m, const struct insn *insn, const struct
     uint32_t value = 0, offset = operand_offset(&m->cpu, insn, mem);
     uint16_t port = (uint16_t)m->cpu.gpr[EDX];
 
-    if (in) {       /* the page is asked first: a value read from a port cannot be put back */
-        unsigned access = ACCESS_WRITE | (vcpu_cpl(&m->cpu) == 3 ? ACCESS_USER : 0);
-
-        if (!segment_check(&m->cpu, mem->seg, offset, mem->bytes, ACCESS_WRITE) ||
-            !memory_load(m, m->cpu.seg[mem->seg].base + offset, &value, mem->bytes, access))
+    if (in) {       /* memory is asked first: a value read from a port cannot be put back */
+        if (!memory_read_to_write_seg(m, mem->seg, offset, &value, mem->bytes))
             return false;
         value = bus_in(&m->bus, port, mem->bytes);
         return memory_write_seg(m, mem->seg, offset, &value, mem->bytes);
@@ -294,6 +227,14 @@ static bool table_store(struct machine *m, const struct insn *insn, const struct
 
     return segment_check(&m->cpu, op->seg, offset, 6, ACCESS_WRITE) && memory_store(m, gla, &from->limit, 2, access) &&
            memory_store(m, gla + 2, &from->base, 4, access);
+}
+
+/* A selector or machine word: 16 bits in memory, the whole register else (Intel SDM vol. 2B, MOV). */
+static bool put_word(struct machine *m, const struct insn *insn, uint32_t value)
+{
+    const struct operand *op = &insn->op[0];
+
+    return operand_write(m, insn, op, op->kind == OPERAND_MEM ? 2 : insn->opsize, value);
 }
 
 static bool do_lgdt(struct machine *m, const struct insn *insn) { return table_load(m, insn, &m->cpu.gdtr); }

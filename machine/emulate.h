@@ -4,8 +4,7 @@
 #ifndef EMULATE_H
 #define EMULATE_H
 
-#include "decode.h"
-#include "vcpu.h"
+#include "operand.h"
 
 struct machine;
 
@@ -20,16 +19,5 @@ void emulate_init_cpuid(struct machine *m);
 /* What CPUID shows for a leaf: EAX, EBX, ECX, EDX. */
 #define CPUID_HYPERVISOR 0x40000000u
 const uint32_t *emulate_cpuid(const struct machine *m, uint32_t leaf);
-
-/* Where a memory operand points: its offset in its segment. */
-uint32_t operand_offset(const struct vcpu *cpu, const struct insn *insn, const struct operand *op);
-
-/* The value of a general register, immediate or memory operand. False: the fault is in m->cpu.fault. */
-bool operand_read(struct machine *m, const struct insn *insn, const struct operand *op, unsigned bytes,
-                  uint32_t *value);
-
-/* The value of a general register as operands name it: 1, 2 or 4 bytes. */
-uint32_t register_read(const struct vcpu *cpu, unsigned reg, unsigned bytes);
-void register_write(struct vcpu *cpu, unsigned reg, unsigned bytes, uint32_t value);
 
 #endif

@@ -170,16 +170,26 @@ bool memory_aligned(struct machine *m, uint32_t gla, unsigned bytes)
     return !checked || (bytes & (bytes - 1)) || gla % bytes == 0 || vcpu_raise_error(cpu, VEC_AC, 0);
 }
 
+/* The segment and the alignment. */
+static bool check(struct machine *m, unsigned seg, uint32_t offset, unsigned bytes, unsigned access)
+{
+    return segment_check(&m->cpu, seg, offset, bytes, access) && memory_aligned(m, m->cpu.seg[seg].base + offset, bytes);
+}
+
 bool memory_read_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes)
 {
-    return segment_check(&m->cpu, seg, offset, bytes, ACCESS_READ) &&
-           memory_aligned(m, m->cpu.seg[seg].base + offset, bytes) &&
+    return check(m, seg, offset, bytes, ACCESS_READ) &&
            memory_load(m, m->cpu.seg[seg].base + offset, to, bytes, current_privilege(m));
 }
 
 bool memory_write_seg(struct machine *m, unsigned seg, uint32_t offset, const void *from, unsigned bytes)
 {
-    return segment_check(&m->cpu, seg, offset, bytes, ACCESS_WRITE) &&
-           memory_aligned(m, m->cpu.seg[seg].base + offset, bytes) &&
+    return check(m, seg, offset, bytes, ACCESS_WRITE) &&
            memory_store(m, m->cpu.seg[seg].base + offset, from, bytes, current_privilege(m));
+}
+
+bool memory_read_to_write_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes)
+{
+    return check(m, seg, offset, bytes, ACCESS_WRITE) &&
+           memory_load(m, m->cpu.seg[seg].base + offset, to, bytes, ACCESS_WRITE | current_privilege(m));
 }

@@ -65,4 +65,7 @@ bool memory_aligned(struct machine *m, uint32_t gla, unsigned bytes);
 bool memory_read_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes);
 bool memory_write_seg(struct machine *m, unsigned seg, uint32_t offset, const void *from, unsigned bytes);
 
+/* A read before memory_write_seg() to the same place, which then cannot fail. */
+bool memory_read_to_write_seg(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes);
+
 #endif

@@ -5,23 +5,19 @@
 #include "access.h"
 #include "event.h"
 #include "flags.h"
+#include "ops.h"
 #include "segment.h"
 #include "transfer.h"
 
 enum { BLOCKS_BETWEEN_LOOKS = 2000 };                   /* at the clock: some 20 us */
 
-static struct emulator *the_emulator;                   /* memory's sealed_write() knows no machine */
-
-static struct emulator *of(struct machine *m)
-{
-    return (struct emulator *)((char *)m - offsetof(struct emulator, vm.machine));
-}
+static struct emulator *the_emulator;                   /* for the hooks: they know no emulator */
 
 /* ---- what becomes void ------------------------------------------------------------------------------ */
 
 static bool is_flat(const struct segment *s, unsigned want)
 {
-    return s->base == 0 && s->limit == 0xffffffff && (s->attr & want) == want && !(s->attr & (want & ATTR_CODE ? 0 : ATTR_CODE));
+    return s->base == 0 && s->limit == 0xffffffff && (s->attr & (want | ATTR_CODE)) == want;
 }
 
 static bool is_flat_code(const struct vcpu *cpu) { return is_flat(&cpu->seg[CS], ATTR_PRESENT | ATTR_SEGMENT | ATTR_CODE); }
@@ -52,8 +48,9 @@ static void forget_tlb(struct emulator *e)
 
 static void flush_all(struct machine *m)
 {
-    forget_tlb(of(m));
-    forget_links(of(m));
+    (void)m;
+    forget_tlb(the_emulator);
+    forget_links(the_emulator);
 }
 
 /* The page may be a part of 4 MiB, which all go. */
@@ -134,17 +131,9 @@ void *slow_read(struct emulator *e, const struct op *op, uint32_t offset, unsign
     return e->buffer;
 }
 
-bool read_for_write(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes)
-{
-    uint32_t gla = m->cpu.seg[seg].base + offset;
-
-    return segment_check(&m->cpu, seg, offset, bytes, ACCESS_WRITE) && memory_aligned(m, gla, bytes) &&
-           memory_load(m, gla, to, bytes, ACCESS_WRITE | (vcpu_cpl(&m->cpu) == 3 ? ACCESS_USER : 0));
-}
-
 void *slow_rmw(struct emulator *e, const struct op *op, uint32_t offset, unsigned bytes)
 {
-    if (read_for_write(&e->vm.machine, op->seg, offset, e->buffer, bytes))
+    if (memory_read_to_write_seg(&e->vm.machine, op->seg, offset, e->buffer, bytes))
         return e->buffer;
     fault(e, op);
     return NULL;
@@ -308,7 +297,7 @@ static struct emu_block *find(struct emulator *e)
 static enum emulator_exit step(struct emulator *e)
 {
     struct vcpu *cpu = cpu_of(e);
-    struct emu_block *b = (struct emu_block *)e->single;
+    struct emu_block *b = e->single;
     bool traced = cpu->eflags & FLAG_TF, ends;
     unsigned n;
 
@@ -406,7 +395,8 @@ const char *emulator_init(struct emulator *e, uint32_t bytes)
     m->hooks = (struct machine_hooks){ .flush_all = flush_all, .load_cr3 = flush_all, .flush_page = flush_page };
     e->pages = calloc(bytes / PAGE_BYTES, sizeof *e->pages);
     e->arena = malloc(ARENA_BYTES);
-    if (!m->mem.ram || !m->mem.sealed || !e->pages || !e->arena)
+    e->single = calloc(1, sizeof *e->single + BLOCK_OPS * sizeof(struct op));
+    if (!m->mem.ram || !m->mem.sealed || !e->pages || !e->arena || !e->single)
         return "there is no memory for the guest's RAM";
     flush_all(m);
     return NULL;

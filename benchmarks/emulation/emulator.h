@@ -5,7 +5,8 @@
  *
  *   main.c      the run loop               compile.c   from an instruction to operations
  *   blocks.c    finding and dropping       ops.c       what operations do (flags.h, access.h)
- *   string.c    MOVS and its kin           rare.c      instructions that no loop waits for; fpu.c: the few of x87 and SSE */
+ *   string.c    MOVS and its kin           rare.c      instructions that no loop waits for
+ *   fpu.c       the few of x87 and SSE     arithmetic.c    those that compute */
 #ifndef EMULATOR_H
 #define EMULATOR_H
 
@@ -35,7 +36,7 @@ struct link { struct emu_block *to; uint64_t generation; };
 
 /* Straight code in one page, up to a branch or a sensitive instruction. */
 struct emu_block {
-    struct emu_block *in_page;      /* the next one there */
+    struct emu_block *in_page;  /* the next one there */
     struct link link[2];        /* where it went last: not taken, taken */
     uint32_t gpa;
     uint16_t bytes, ops;
@@ -65,7 +66,7 @@ struct emulator {
     uint8_t left;               /* enum left */
     bool stepping;              /* one instruction only */
     uint64_t generation;        /* links and lookups of another are void */
-    struct emu_block *block;        /* EIP is its begin while it runs */
+    struct emu_block *block;    /* EIP is its begin while it runs */
     struct link *from;          /* the branch that wants to know where it went */
     const struct insn *insn;    /* after EMULATOR_SENSITIVE */
     struct vm vm;
@@ -75,11 +76,11 @@ struct emulator {
     uint8_t buffer[8];          /* of an access that is not by the TLB */
     struct tlb_entry tlbs[TLBS][TLB_ENTRIES];
     struct lookup lookup[LOOKUPS];
-    struct emu_block **pages;       /* by frame number */
+    struct emu_block **pages;   /* by frame number */
     uint8_t *arena;
     size_t used;
-    struct insn stepped;
-    _Alignas(struct emu_block) uint8_t single[sizeof(struct emu_block) + BLOCK_OPS * sizeof(struct op)];
+    struct insn stepped;        /* a step: its instruction, its block */
+    struct emu_block *single;
 };
 
 /* RAM, hooks, the decoder. NULL, or why not. */
@@ -107,12 +108,6 @@ void slow_commit(struct emulator *e, const struct op *op, uint32_t offset, unsig
 bool slow_write(struct emulator *e, const struct op *op, uint32_t offset, unsigned bytes, uint32_t value);
 bool slow_push(struct emulator *e, const struct op *op, uint32_t value);
 bool slow_pop(struct emulator *e, const struct op *op, uint32_t *value);
-
-/* A read before a write to the same place: it asks for the right to. False: the exception is in m->cpu.fault. */
-bool read_for_write(struct machine *m, unsigned seg, uint32_t offset, void *to, unsigned bytes);
-
-/* Operations that have no operands. */
-action act_fall, act_step, act_stale, act_undefined, act_too_long;
 
 /* In rare.c, string.c, fpu.c: false with the exception in m->cpu.fault. `next`: the address behind it; a branch writes where it
  * goes. */

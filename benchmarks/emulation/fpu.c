@@ -2,7 +2,7 @@
  * arithmetic is left to real processors. Anything else ends the guest with a sentence. Intel SDM vol. 1 8.1, 10.5; vol. 3A table
  * 9-3 for what CR0 forbids. */
 #include "access.h"
-#include "emulate.h"
+#include "operand.h"
 
 enum { FCW = 0, FSW = 2, FTW = 4, ST0 = 32, XMM0 = 160, SLOT = 16, TOP_SHIFT = 11 };
 
@@ -84,10 +84,7 @@ static bool do_movd(struct machine *m, const struct insn *insn, bool to_xmm)
         return true;
     }
     memcpy(&value, xmm, 4);
-    if (o->kind == OPERAND_MEM)
-        return memory_write_seg(m, o->seg, operand_offset(&m->cpu, insn, o), &value, 4);
-    register_write(&m->cpu, o->reg, 4, value);
-    return true;
+    return operand_write(m, insn, o, 4, value);
 }
 
 bool fpu_run(struct emulator *e, const struct insn *insn)
@@ -118,7 +115,7 @@ bool fpu_run(struct emulator *e, const struct insn *insn)
     }
     if (code == 0xdb && memory && (modrm >> 3 & 7) == 3) {      /* FISTP m32 */
         value = (uint32_t)top_integer(cpu);
-        if (!memory_write_seg(m, insn->op[0].seg, operand_offset(cpu, insn, &insn->op[0]), &value, 4))
+        if (!operand_write(m, insn, &insn->op[0], 4, value))
             return false;
         pop_register(cpu);
         return true;

@@ -2,8 +2,8 @@
 #include "ops.h"
 
 #include "access.h"
-#include "emulate.h"
 #include "flags.h"
+#include "operand.h"
 
 #define OP(name) void name(struct emulator *e, const struct op *op)
 

@@ -20,7 +20,11 @@ extern const struct place unary[UNARIES][3], wide[WIDES], extend[EXTENDS];
 extern const struct by_condition by_condition[16];
 extern const struct place call_to, jump_to, push_from, multiply;
 
-action act_sensitive, act_jump, act_call, act_return, act_push_immediate, act_pop, act_leave, act_lea, act_nop,
-       act_cwde, act_cdq, act_clc, act_stc, act_cmc, act_cld, act_std, act_string, act_rare, act_rare_branch, act_fpu, act_careful, act_usual, act_address;
+action act_sensitive, act_jump, act_call, act_return, act_push_immediate, act_pop, act_leave, act_lea, act_nop, act_cwde, act_cdq,
+       act_clc, act_stc, act_cmc, act_cld, act_std, act_string, act_rare, act_rare_branch, act_fpu, act_careful, act_usual,
+       act_address;
+
+/* What ends a block that no branch ends, and what stands for an instruction that is none. */
+action act_fall, act_step, act_stale, act_undefined, act_too_long;
 
 #endif

@@ -2,8 +2,8 @@
  * precise; what repeats long stops now and then at the same EIP, for interrupts. Pages that the TLB knows are gone through
  * without asking at every turn. Intel SDM vol. 2B, REP. */
 #include "access.h"
-#include "emulate.h"
 #include "flags.h"
+#include "operand.h"
 
 enum { TURNS_MAX = 4096 };
 
