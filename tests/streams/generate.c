@@ -361,7 +361,7 @@ void add_any(void)
             continue;
         if ((g.s->portable && is_other_on_qemu(&l)) || (g.s->defined && is_undefined(&l)))
             continue;
-        if ((g.s->portable || l.z.mnemonic == ZYDIS_MNEMONIC_ENTER || !chance(2)) && !fit(bytes, &l))
+        if ((g.s->portable || (g.s->defined && l.z.mnemonic == ZYDIS_MNEMONIC_ENTER) || !chance(2)) && !fit(bytes, &l))
             continue;
         add(bytes, l.z.length);
         if (g.s->defined && l.z.cpu_flags && l.z.cpu_flags->undefined)

@@ -73,8 +73,7 @@ struct image {
 void image_make(struct image *image, struct stream *s);
 
 /* In ways.c */
-enum way { WAY_PLAIN, WAY_SMALL, WAY_STEP, WAY_STORM, WAY_EVERYWHERE, WAY_INTERRUPTED,
-           WAY_READ, WAYS };
+enum way { WAY_PLAIN, WAY_SMALL, WAY_STEP, WAY_STORM, WAY_EVERYWHERE, WAY_INTERRUPTED, WAY_EMULATED, WAYS };
 extern const char *const way_names[WAYS];
 
 /* NULL, or why this host cannot do it. */
