@@ -388,7 +388,6 @@ void cache_faulted(struct cache *c, uint32_t eip)
             cache_kill(c, &c->block[i]);
 }
 
-/* Take the blocks out of a page's list that have bytes in [gpa, end). Is any sealed one left? */
 static bool prune(struct cache *c, int page, uint32_t gpa, uint32_t end)
 {
     /* LAB 5.4: take the blocks out of a page's list that have bytes in [gpa, end), and kill them. Is any sealed one left? */

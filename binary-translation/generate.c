@@ -236,7 +236,6 @@ static enum exit_kind target_of_branch(const struct unit *u, const struct item *
     return EXIT_NEAR;
 }
 
-/* JMP and CALL end the block. */
 static void emit_direct(struct unit *u, const struct item *item)
 {
     /* LAB 4.4: JMP and CALL, which end the block. A call pushes the guest's return address, u->next; from there on the guest is at
@@ -252,7 +251,6 @@ static void emit_direct(struct unit *u, const struct item *item)
     /* END 4.4: u, item, target_of_branch */
 }
 
-/* Jcc, LOOP and JECXZ leave the block if they are taken; it goes on if they are not. */
 static void emit_conditional(struct unit *u, const struct item *item)
 {
     /* LAB 4.4: leave if it is taken, go on behind it if not. Jcc becomes a Jcc to the exit's stub, whose field cache_link() will

@@ -46,7 +46,6 @@ static void emit_cli(struct unit *u, const struct item *item)
     /* END 4.2: u, item, high_byte, flags_high */
 }
 
-/* With an interrupt waiting, the emulator's STI: it knows of the shadow. */
 static void emit_sti(struct unit *u, const struct item *item)
 {
     /* LAB 4.2: with no interrupt waiting (slots.interrupt is 0), a store like CLI's; else the emulator's STI, by a gate, for it knows

@@ -1,9 +1,9 @@
 # The labs: the handed-out trees build without a warning and score nothing, with the reference put back they score everything, and
 # students' usual mistakes (tests/labs/) cost what they should and are told by name. Sourced by tests/run.
 
-# lab_tree LAB: ./tree, with the objects of the sources that are the same already built.
 unset MAKEFLAGS MFLAGS MAKELEVEL            # they run make, under make
 
+# lab_tree LAB: ./tree, with the objects of the sources that are the same already built.
 lab_tree()
 {
     (cd "$ROOT" && sh labs/make-lab "$1" "$OLDPWD/tree") >made 2>&1 || fail "make lab: $(cat made)"
@@ -35,21 +35,26 @@ put_back()
     [ "$1" != 8 ] || (cd tree && make -s bench QUICK=1 FILTER=cli-sti ENGINES="host trap-emulate" && make -s slides TITLE=Four AUTHOR=Me) >measured 2>&1
 }
 
-# nothing_left LAB: no line of a region's code stands in the tree's copy of its file.
+# nothing_left LAB: no line of a region stands in the tree's copy of its file, but as often as it does outside of regions.
 nothing_left()
 {
-    while read -r file; do
-        case $file in *.md | *.txt) continue ;; esac
-        awk -v lab="$1" '
+    regions=0
+    for file in $(cd "$ROOT" && grep -rlE --exclude-dir=build --include="*.[ch]" --include="*.asm" --include="*.inc" "(/\*|;) LAB $1\.[0-9]+:" .); do
+        regions=$((regions + 1))
+        awk -v lab="$1" -v file="$file" '
+            function asm() { return file ~ /\.(asm|inc)$/ }
             side == 1 { there[$0]++; next }
-            /END [0-9]/ { if (!inside) outside[$0]++; inside = 0 }
-            inside == 2 && length($0) > 40 { region[$0]++ }
+            inside && $0 ~ "END " lab "\\.[0-9]" { inside = 0 }
+            inside == 1 && asm() && !/^ *;/ { inside = 2 }
+            inside == 2 && NF { region[$0]++ }
             inside != 2 { outside[$0]++ }
             $0 ~ "LAB " lab "\\.[0-9]+:" { inside = 1 }
-            inside == 1 && /\*\// { inside = 2 }
-            END { for (line in region) if (!(line in outside) && there[line]) print line }' side=1 "tree/$file" side=2 "$ROOT/$file"
-    done <"$(echo "$ROOT"/labs/"$1"-*/edit)" >left
+            inside == 1 && !asm() && /\*\// { inside = 2 }
+            END { for (line in region) { if (there[line] > outside[line]) print line; n++ }; if (!n) print "(no region is found in " file ")" }
+            ' side=1 "tree/$file" side=2 "$ROOT/$file"
+    done >left
     [ ! -s left ] || fail "left in the tree: $(head -n 1 left)"
+    case $1 in [2-7]) [ $regions -gt 0 ] || fail "there is no region of lab $1" ;; esac
     [ ! -e tree/.git ] && [ ! -e tree/labs/INSTRUCTOR.md ] && [ ! -e tree/tests/labs ] || fail "history, or the instructor's files, in the tree"
 }
 
@@ -104,9 +109,10 @@ test_lab_6_mistakes() { mistakes 6; }
 test_lab_7_mistakes() { mistakes 7; }
 test_lab_8_mistakes() { mistakes 8; }
 
-# said COMMAND FILE: it prints the lines of FILE, in this order; "..." is anything, and other lines may stand between.
+# said COMMAND FILE: it prints the lines of FILE, one at least, in this order; "..." is anything, and other lines may stand between.
 said()
 {
+    [ -s "$2" ] || { echo "the handout does not show what \`$1\` prints"; return; }
     # shellcheck disable=SC2086
     (cd tree && sh -c "$1") >output 2>&1 </dev/null || true
     awk -v command="$1" '

@@ -1,7 +1,7 @@
 /* VMM 1: trap and emulate, the contract of 1974. All guest code, kernel and user, runs directly at ring 3;
  * whatever traps is emulated, and nothing else is looked at. On x86 that is not enough: POPF, SGDT, LAR, PUSH CS
- * and a dozen more give wrong answers here, because no trap ever reaches this loop. That is the lesson, and
- * nothing in this file hides it. tests/expected/trap-emulate.txt lists what goes wrong, and why. */
+ * and a dozen more give wrong answers here, because no trap ever reaches this loop. That is the lesson, and nothing in this file hides
+ * it, unless --cure=step asks for that. tests/expected/trap-emulate.txt lists what goes wrong, and why. */
 #include <stdio.h>
 #include <string.h>
 

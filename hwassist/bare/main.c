@@ -205,13 +205,15 @@ static void last_exit(struct machine *m, enum hv_exit exit, const struct hv_info
 {
     char why[120];
 
-    if (exit == HV_TASK_SWITCH)
+    if (exit == HV_TASK_SWITCH) {
         machine_stop(m, EXIT_CRASH, "the guest switches tasks by hardware, which is not modelled");
-    if (exit == HV_SHUTDOWN)
+    } else if (exit == HV_SHUTDOWN) {
         machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault");
-    snprintf(why, sizeof why, "%s refuses the guest's state: exit code %#" PRIx64 ", detail %#" PRIx64, hv->name, info->code,
-             info->detail);
-    machine_stop(m, EXIT_BUG, why);
+    } else {
+        snprintf(why, sizeof why, "%s refuses the guest's state: exit code %#" PRIx64 ", detail %#" PRIx64, hv->name, info->code,
+                 info->detail);
+        machine_stop(m, EXIT_BUG, why);
+    }
 }
 
 /* ---- the loop ------------------------------------------------------------------------------------ */

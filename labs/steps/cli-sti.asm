@@ -1,10 +1,5 @@
 ; Lab 4, step 2: CLI and STI, as PUSHF shows them.
 %include "steps.inc"
-%macro look 1
-        pushfd
-        pop     eax
-        show    %1
-%endmacro
         sti
         nop
         look    "sti"

@@ -1,10 +1,5 @@
 ; Lab 4, step 1: PUSHF shows the guest's flags, IF and IOPL among them, and changes nothing else.
 %include "steps.inc"
-%macro look 1
-        pushfd
-        pop     eax
-        show    %1
-%endmacro
         cmp     ebp, ebp
         look    "pushf-zero"
         cmp     esp, 0xffffffff
