@@ -55,3 +55,13 @@ test_raw_gdb_interrupts()
     gdb_on "$ROOT/build/tests/bad/spin" "" continue "info symbol \$pc" kill
     grep -q 'Program received signal SIGINT' said && grep -q 'spinning' said || fail "no ^C: $PWD/said"
 }
+
+# A debugger that is killed while the guest stands at a breakpoint: the guest goes on without it.
+test_vmm_gdb_vanishes()
+{
+    case $VMM in *run-bare | */hwassist) return ;; esac     # see above
+    gdb_on "$KERNEL" run=selftest "break trap" continue "shell kill -KILL \$PPID"
+    grep -q 'Breakpoint 1, trap ' said || fail "gdb did not get there: $PWD/said"
+    [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"
+    verdicts "$FAILS"
+}
