@@ -56,12 +56,16 @@ test_raw_gdb_interrupts()
     grep -q 'Program received signal SIGINT' said && grep -q 'spinning' said || fail "no ^C: $PWD/said"
 }
 
-# A debugger that is killed while the guest stands at a breakpoint: the guest goes on without it.
+# A debugger that is killed, while the guest stands at a breakpoint or while it runs towards one: the guest goes on without.
 test_vmm_gdb_vanishes()
 {
     case $VMM in *run-bare | */hwassist) return ;; esac     # see above
     gdb_on "$KERNEL" run=selftest "break trap" continue "shell kill -KILL \$PPID"
     grep -q 'Breakpoint 1, trap ' said || fail "gdb did not get there: $PWD/said"
+    [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"
+    verdicts "$FAILS"
+    gdb_on "$KERNEL" "run=soak seconds=2 hz=100" "break report" "shell (sleep 1; kill -KILL \$PPID) &" continue
+    grep -q 'Breakpoint 1 at' said && ! grep -q 'Breakpoint 1, ' said || fail "gdb was not killed before: $PWD/said"
     [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"
     verdicts "$FAILS"
 }
