@@ -22,7 +22,7 @@
 
 const char *const kvm_exit_names[] = {
     [COUNT_IO] = "io", [COUNT_MMIO] = "mmio", [COUNT_HLT] = "hlt", [COUNT_WINDOW] = "interrupt-window", [COUNT_TIMER] = "timer",
-    [COUNT_SHUTDOWN] = "shutdown", [COUNT_OTHER] = "other", NULL,
+    [COUNT_DEBUG] = "debug", [COUNT_SHUTDOWN] = "shutdown", [COUNT_OTHER] = "other", NULL,
 };
 
 /* ---- once ---------------------------------------------------------------------------------------- */
@@ -239,6 +239,28 @@ void kvm_load(struct kvm *k)
     cpu->eflags = (uint32_t)r.rflags;
 }
 
+/* ---- a debugger ---------------------------------------------------------------------------------- */
+
+static void set_guest_debug(struct kvm *k, const struct kvm_guest_debug *wanted)
+{
+    if (ioctl(k->vcpu, KVM_SET_GUEST_DEBUG, wanted))
+        machine_stop(k->m, EXIT_HOST, "KVM_SET_GUEST_DEBUG: KVM has no breakpoints and steps for a debugger here");
+}
+
+/* While it steps, KVM keeps the trap flag for itself. So its own goes first, the guest's comes, and then KVM's again. */
+void kvm_debug(struct kvm *k, const struct kvm_guest_debug *wanted)
+{
+    set_guest_debug(k, &(struct kvm_guest_debug){ 0 });
+    store_registers(k, &k->m->cpu);
+    set_guest_debug(k, wanted);
+}
+
+void kvm_reflect_int3(struct kvm *k, struct kvm_guest_debug wanted)
+{
+    wanted.control |= KVM_GUESTDBG_INJECT_BP;
+    set_guest_debug(k, &wanted);
+}
+
 /* ---- running ------------------------------------------------------------------------------------- */
 
 static void arm(struct kvm *k, uint64_t deadline)
@@ -263,6 +285,7 @@ static enum kvm_count count_of(uint32_t reason)
     case KVM_EXIT_HLT: return COUNT_HLT;
     case KVM_EXIT_IRQ_WINDOW_OPEN: return COUNT_WINDOW;
     case KVM_EXIT_INTR: return COUNT_TIMER;
+    case KVM_EXIT_DEBUG: return COUNT_DEBUG;
     case KVM_EXIT_SHUTDOWN: return COUNT_SHUTDOWN;
     default: return COUNT_OTHER;
     }
@@ -287,6 +310,7 @@ uint32_t kvm_enter(struct kvm *k, uint64_t deadline)
         reason = KVM_EXIT_UNKNOWN;
         k->run->hw.hardware_exit_reason = (uint64_t)errno;
     }
+    k->unfinished = reason == KVM_EXIT_IO || reason == KVM_EXIT_MMIO;
     k->m->counters.exits[count_of(reason)]++;
     timeline_because(kvm_exit_names[count_of(reason)]);
     k->m->cpu.eip = (uint32_t)k->run->s.regs.regs.rip;
@@ -298,7 +322,7 @@ void kvm_offer_interrupt(struct kvm *k)
     struct kvm_run *run = k->run;
     struct kvm_interrupt interrupt;
 
-    if (k->irqchip)
+    if (k->irqchip || k->m->hidden_flags)               /* none while a debugger steps */
         return;
     if (run->ready_for_interrupt_injection && bus_intr(&k->m->bus)) {
         interrupt.irq = bus_ack(&k->m->bus);

@@ -13,7 +13,7 @@ struct machine;
 
 /* What brought the guest to a halt, for the counters. */
 enum kvm_count {
-    COUNT_IO, COUNT_MMIO, COUNT_HLT, COUNT_WINDOW, COUNT_TIMER, COUNT_SHUTDOWN, COUNT_OTHER,
+    COUNT_IO, COUNT_MMIO, COUNT_HLT, COUNT_WINDOW, COUNT_TIMER, COUNT_DEBUG, COUNT_SHUTDOWN, COUNT_OTHER,
 };
 extern const char *const kvm_exit_names[];
 
@@ -25,6 +25,7 @@ struct kvm {
     bool irqchip;               /* 8259s and 8254 are Linux's, not machine/'s */
     bool com1_line;             /* level of IRQ 4, as told to them */
     bool same_tsc;              /* the guest reads the host's time-stamp counter */
+    bool unfinished;            /* KVM_RUN has yet to take what an IN or a load gets, and to leave that instruction */
     timer_t timer;
     uint64_t armed;             /* ns at which it fires; UINT64_MAX: never */
 };
@@ -46,6 +47,13 @@ uint32_t kvm_enter(struct kvm *k, uint64_t deadline);
 
 /* The interrupt that the 8259 of machine/ asks for, if there is one: to the guest as soon as it can take it. */
 void kvm_offer_interrupt(struct kvm *k);
+
+/* For a debugger: the eight registers, EIP and EFLAGS of m->cpu to the processor, and what it wants of it, control = 0 for nothing
+ * any more. Linux, Documentation/virt/kvm/api.rst 4.87. */
+void kvm_debug(struct kvm *k, const struct kvm_guest_debug *wanted);
+
+/* The same, and the guest gets the #BP of an INT3 of its own. */
+void kvm_reflect_int3(struct kvm *k, struct kvm_guest_debug wanted);
 
 /* Carry out what the guest asked of a device (KVM_EXIT_IO), or of memory that is not there (KVM_EXIT_MMIO). */
 void kvm_io(struct kvm *k);

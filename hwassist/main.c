@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "gdb.h"
 #include "kvm.h"
 #include "status.h"
 #include "timeline.h"
@@ -44,6 +45,49 @@ static void trace(struct vm *vm, struct kvm *k, const char *what)
     vm_trace(vm, what, false);
 }
 
+static struct kvm kvm;
+static struct kvm_guest_debug debug;
+static void (*gdb_looks)(struct vm *);
+
+static struct kvm_guest_debug gdb_wants(const struct vm *vm)
+{
+    uint32_t step = gdb_steps() ? KVM_GUESTDBG_SINGLESTEP : 0;
+
+    return (struct kvm_guest_debug){ .control = vm->debugger ? KVM_GUESTDBG_ENABLE | KVM_GUESTDBG_USE_SW_BP | step : 0 };
+}
+
+/* gdb reads and changes m->cpu, which is the processor's state only for the time it looks; and that state is no instruction's
+ * while an IN is unfinished. */
+static void look(struct vm *vm)
+{
+    struct machine *m = &vm->machine;
+    struct kvm_guest_debug wanted;
+    struct vcpu before;
+
+    if (kvm.unfinished && !m->stopped && m->bus.exit_status < 0)
+        return;
+    kvm_load(&kvm);
+    if (gdb_steps())
+        m->cpu.eflags |= FLAG_TF;                       /* KVM hides it */
+    before = m->cpu;
+    gdb_looks(vm);
+    wanted = gdb_wants(vm);
+    if (memcmp(&before, &m->cpu, sizeof before) || memcmp(&debug, &wanted, sizeof debug))
+        kvm_debug(&kvm, &wanted);
+    debug = wanted;
+}
+
+/* A step is done, or an INT3 would be next. gdb looks for its breakpoints behind it, where an INT3 that has been carried out leaves EIP. */
+static void debug_exit(struct machine *m, struct kvm *k)
+{
+    uint8_t vector = (uint8_t)k->run->debug.arch.exception;
+
+    kvm_load(k);
+    m->cpu.eip += vector == VEC_BP;
+    if (!m->hooks.debugger(m, vector) && vector == VEC_BP)
+        kvm_reflect_int3(k, debug);
+}
+
 static void run(struct vm *vm, struct kvm *k)
 {
     struct machine *m = &vm->machine;
@@ -67,6 +111,8 @@ static void run(struct vm *vm, struct kvm *k)
             trace(vm, k, "hlt");
             m->cpu.eflags = k->run->if_flag ? FLAG_IF : 0;
             m->cpu.halted = true;
+            if (m->hooks.debugger)
+                m->hooks.debugger(m, VEC_DB);           /* a step, if it was one, is done */
             break;
         case KVM_EXIT_IRQ_WINDOW_OPEN:
             trace(vm, k, "window");
@@ -75,6 +121,10 @@ static void run(struct vm *vm, struct kvm *k)
             trace(vm, k, "timer");
             vm_tick(vm);
             kvm_com1_line(k);
+            break;
+        case KVM_EXIT_DEBUG:
+            trace(vm, k, "debug");
+            debug_exit(m, k);
             break;
         case KVM_EXIT_SHUTDOWN:
             machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault (KVM_EXIT_SHUTDOWN)");
@@ -101,7 +151,6 @@ static const struct cli_option own_options[] = {
 int main(int argc, char **argv)
 {
     static struct vm vm = { .name = "hwassist" };
-    static struct kvm kvm;
     const char *behind, *why;
     int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM on the processor's own virtualization, by /dev/kvm",
                            own_options);
@@ -109,8 +158,8 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
-    if (vm.options.gdb)
-        return vm_fail(&vm, EXIT_USAGE, "--gdb: here the processor would have to be asked; take another VMM, or QEMU (-s -S)");
+    if (vm.options.gdb && irqchip)
+        return cli_error(vm.name, "--gdb and --irqchip=kernel: interrupts of Linux's own come between a step and the next; leave one out");
     if (vm.options.trace == TRACE_INSNS || vm.options.trace == TRACE_BLOCKS)
         return vm_fail(&vm, EXIT_USAGE, "--trace: this VMM emulates and translates nothing; ask for exits or the timeline");
     if (word_irqchip && !irqchip && strcmp(word_irqchip, "vmm"))
@@ -125,7 +174,15 @@ int main(int argc, char **argv)
         return vm_fail(&vm, EXIT_HOST, "--trace=timeline: the guest's time-stamp counter is not the host's; Linux 5.16 can make it so");
     if (!vm_load(&vm))
         return EXIT_USAGE;
+    if (!gdb_attach(&vm))
+        return EXIT_USAGE;
     kvm_store(&kvm);
+    if (vm.debugger) {
+        gdb_looks = vm.debugger;
+        vm.debugger = look;
+        debug = gdb_wants(&vm);
+        kvm_debug(&kvm, &debug);
+    }
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();
     run(&vm, &kvm);

@@ -19,7 +19,7 @@ static struct gdb {
     int signal;                 /* why the guest is to stop, 0: it runs */
     bool stepping, traced;      /* one instruction; the guest's own TF */
     uint32_t dr6;
-    struct { uint32_t gla; uint8_t byte; bool used, placed; } breakpoint[BREAKPOINTS];
+    struct { uint32_t gla, gpa; uint8_t byte; bool used, placed; } breakpoint[BREAKPOINTS];
 } gdb = { .connection = -1 };
 
 /* ---- packets: $data#checksum, each answered by + ------------------------------------------------------ */
@@ -80,33 +80,31 @@ static uint32_t register_value(struct vcpu *cpu, unsigned n)
     return n < 10 ? *register_place(cpu, n) : cpu->seg[order[n - 10]].selector;
 }
 
-static uint8_t *byte_at(uint32_t gla)
+/* Before the kernel turns paging on, its addresses are where its file says that it was loaded. */
+static bool find(uint32_t gla, uint32_t *gpa)
 {
     struct machine *m = &gdb.vm->machine;
     struct translation t;
+    bool found = memory_peek(m, gla, ACCESS_READ, &t) && t.gpa < m->mem.bytes;
 
-    return memory_peek(m, gla, ACCESS_READ, &t) && t.gpa < m->mem.bytes ? m->mem.ram + t.gpa : NULL;
+    *gpa = t.gpa;
+    return found || (!(m->cpu.cr0 & CR0_PG) && symbols_loaded_at(&gdb.vm->symbols, gla, gpa) && *gpa < m->mem.bytes);
 }
 
 /* Whoever keeps translations of that page must know: memory_write() tells. */
-static bool write_byte(uint32_t gla, uint8_t value)
-{
-    uint8_t *byte = byte_at(gla);
+static void write_byte(uint32_t gpa, uint8_t value) { memory_write(&gdb.vm->machine.mem, gpa, 1, value); }
 
-    if (byte)
-        memory_write(&gdb.vm->machine.mem, (uint32_t)(byte - gdb.vm->machine.mem.ram), 1, value);
-    return byte;
-}
-
-/* Where nothing is mapped yet, as with a kernel that has not turned paging on, a breakpoint waits until something is. */
+/* Where nothing is mapped yet, a breakpoint waits until something is. */
 static void place_breakpoints(void)
 {
     for (int i = 0; i < BREAKPOINTS; i++) {
-        uint32_t gla = gdb.breakpoint[i].gla;
+        uint32_t gpa;
 
-        if (gdb.breakpoint[i].used && !gdb.breakpoint[i].placed && byte_at(gla)) {
-            gdb.breakpoint[i].byte = *byte_at(gla);
-            gdb.breakpoint[i].placed = write_byte(gla, INT3);
+        if (gdb.breakpoint[i].used && !gdb.breakpoint[i].placed && find(gdb.breakpoint[i].gla, &gpa)) {
+            gdb.breakpoint[i].byte = gdb.vm->machine.mem.ram[gpa];
+            gdb.breakpoint[i].gpa = gpa;
+            gdb.breakpoint[i].placed = true;
+            write_byte(gpa, INT3);
         }
     }
 }
@@ -120,7 +118,7 @@ static bool set_breakpoint(uint32_t gla, bool insert)
             unused = i;
         } else if (gdb.breakpoint[i].gla == gla) {
             if (!insert && gdb.breakpoint[i].placed)
-                write_byte(gla, gdb.breakpoint[i].byte);
+                write_byte(gdb.breakpoint[i].gpa, gdb.breakpoint[i].byte);
             gdb.breakpoint[i].used = insert;
             return true;
         }
@@ -194,26 +192,25 @@ static uint32_t little_endian(const char *hex)
 static void read_memory(uint32_t gla, unsigned bytes)
 {
     char text[2 * PACKET_MAX] = "";
+    uint32_t gpa;
 
-    for (unsigned i = 0; i < bytes && i < PACKET_MAX - 1; i++) {
-        const uint8_t *byte = byte_at(gla + i);
-
-        if (!byte)
-            break;
-        sprintf(text + 2 * i, "%02x", *byte);
-    }
+    for (unsigned i = 0; i < bytes && i < PACKET_MAX - 1 && find(gla + i, &gpa); i++)
+        sprintf(text + 2 * i, "%02x", gdb.vm->machine.mem.ram[gpa]);
     put(*text ? text : "E14");                          /* EFAULT */
 }
 
 static void write_memory(uint32_t gla, unsigned bytes, const char *hex)
 {
     unsigned byte;
+    uint32_t gpa;
 
-    for (unsigned i = 0; i < bytes; i++)
-        if (sscanf(hex + 2 * i, "%2x", &byte) != 1 || !write_byte(gla + i, (uint8_t)byte)) {
+    for (unsigned i = 0; i < bytes; i++) {
+        if (sscanf(hex + 2 * i, "%2x", &byte) != 1 || !find(gla + i, &gpa)) {
             put("E14");
             return;
         }
+        write_byte(gpa, (uint8_t)byte);
+    }
     put("OK");
 }
 
@@ -319,11 +316,28 @@ static bool interrupted(void)
     return true;
 }
 
+/* Do as gdb says until the guest is to run. Meanwhile the timer stands: else it would owe a tick after each stop, and the guest might never
+ * get to anything but its interrupts. */
+static void serve(struct vm *vm)
+{
+    uint64_t since = console_now(), stood;
+    char packet[PACKET_MAX];
+
+    while (gdb.connection >= 0 && gdb.signal && !vm->machine.stopped)
+        if (get(packet, sizeof packet))
+            answer(packet);
+        else
+            hang_up();
+    stood = console_now() - since;
+    pit_stand_still(&vm->machine.bus.pit, stood);
+    if (vm->timeout_at != UINT64_MAX)
+        vm->timeout_at += stood;
+}
+
 /* From vm_continues(): before the guest is entered, and once more when it has ended. */
 static void look(struct vm *vm)
 {
     struct vcpu *cpu = &vm->machine.cpu;
-    char packet[PACKET_MAX];
 
     if (vm->machine.stopped || vm->machine.bus.exit_status >= 0) {
         tell('W', vm->machine.stopped ? vm->machine.status : vm->machine.bus.exit_status);
@@ -341,12 +355,10 @@ static void look(struct vm *vm)
     end_step();
     console_flush(&vm->console);
     tell('S', gdb.signal);
-    while (gdb.connection >= 0 && gdb.signal && !vm->machine.stopped)
-        if (get(packet, sizeof packet))
-            answer(packet);
-        else
-            hang_up();
+    serve(vm);
 }
+
+bool gdb_steps(void) { return gdb.stepping; }
 
 static bool wait_for_gdb(uint16_t port)
 {
@@ -364,8 +376,6 @@ static bool wait_for_gdb(uint16_t port)
 
 bool gdb_attach(struct vm *vm)
 {
-    char packet[PACKET_MAX];
-
     if (!vm->options.gdb)
         return true;
     gdb.vm = vm;
@@ -376,10 +386,6 @@ bool gdb_attach(struct vm *vm)
     vm->debugger = look;
     vm->machine.hooks.debugger = exception;
     gdb.signal = SIGNAL_TRAP;
-    while (gdb.connection >= 0 && gdb.signal)           /* gdb speaks first */
-        if (get(packet, sizeof packet))
-            answer(packet);
-        else
-            hang_up();
+    serve(vm);                                          /* gdb speaks first */
     return true;
 }

@@ -1,7 +1,8 @@
 /* --gdb: a stub for the GNU debugger (gdb manual, appendix E, "GDB Remote Serial Protocol"). It works by what every processor has, and so
  * under every way of running a guest: INT3 for breakpoints, the trap flag for steps; the exceptions come here before they go to the
- * guest's IDT (event.c, hooks.debugger). Addresses are guest-virtual. No interrupt comes while it steps. Known gaps: a PUSHF
- * that nobody emulates shows the trap flag then, and the guest that reads its own code finds a breakpoint. */
+ * guest's IDT (event.c, hooks.debugger). Addresses are guest-virtual. No interrupt comes while it steps, and the
+ * timer stands while the guest does; the time-stamp counter runs on. Known gaps: a PUSHF that nobody emulates shows the trap flag of
+ * a step, and the guest that reads its own code finds a breakpoint. */
 #ifndef GDB_H
 #define GDB_H
 
@@ -9,5 +10,8 @@
 
 /* Wait for gdb at vm->options.gdb (a port of this host only), if there is to be one. False: a sentence has been printed. */
 bool gdb_attach(struct vm *vm);
+
+/* Does it want one instruction only? The trap flag is set then. */
+bool gdb_steps(void);
 
 #endif

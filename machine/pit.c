@@ -186,3 +186,9 @@ uint8_t pit_in(struct pit *pit, uint16_t port, uint64_t now)
         c->latched--;
     return (uint8_t)(high ? value >> 8 : value);
 }
+
+void pit_stand_still(struct pit *pit, uint64_t ns)
+{
+    for (int i = 0; i < 3; i++)
+        pit->counter[i].start += ns;
+}

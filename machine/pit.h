@@ -39,4 +39,7 @@ void pit_advance(struct pit *pit, uint64_t now);
 /* ns at which counter 0 ticks next, UINT64_MAX if never. */
 uint64_t pit_deadline(const struct pit *pit);
 
+/* The guest has stood still for `ns`, which do not count. */
+void pit_stand_still(struct pit *pit, uint64_t ns);
+
 #endif

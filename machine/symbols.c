@@ -8,9 +8,14 @@
 #include "file.h"
 
 /* `count` records of `size` bytes at `offset` of the file, or NULL if they are not all there. */
-static const void *records(const struct symbols *s, size_t bytes, uint32_t offset, uint64_t count, size_t size)
+static const void *records(const struct symbols *s, uint32_t offset, uint64_t count, size_t size)
 {
-    return offset % 4 == 0 && offset <= bytes && count * size <= bytes - offset ? s->file + offset : NULL;
+    return offset % 4 == 0 && offset <= s->bytes && count * size <= s->bytes - offset ? s->file + offset : NULL;
+}
+
+static const Elf32_Ehdr *elf_header(const struct symbols *s)
+{
+    return s->file && s->bytes >= sizeof(Elf32_Ehdr) && !memcmp(s->file, ELFMAG "\1", SELFMAG + 1) ? (const void *)s->file : NULL;
 }
 
 static int by_address(const void *a, const void *b)
@@ -28,14 +33,13 @@ static bool is_code(const Elf32_Sym *sym, const Elf32_Shdr *sections, unsigned c
            && sections[sym->st_shndx].sh_flags & SHF_EXECINSTR;
 }
 
-static void read_table(struct symbols *s, size_t bytes, const Elf32_Shdr *sections, unsigned count,
-                       const Elf32_Shdr *table)
+static void read_table(struct symbols *s, const Elf32_Shdr *sections, unsigned count, const Elf32_Shdr *table)
 {
     const Elf32_Shdr *strings = table->sh_link < count ? &sections[table->sh_link] : NULL;
     size_t symbols = table->sh_size / sizeof(Elf32_Sym);
-    const Elf32_Sym *syms = records(s, bytes, table->sh_offset, symbols, sizeof *syms);
+    const Elf32_Sym *syms = records(s, table->sh_offset, symbols, sizeof *syms);
 
-    if (!syms || !strings || strings->sh_offset > bytes || strings->sh_size > bytes - strings->sh_offset
+    if (!syms || !strings || strings->sh_offset > s->bytes || strings->sh_size > s->bytes - strings->sh_offset
         || !strings->sh_size || s->file[strings->sh_offset + strings->sh_size - 1])
         return;
     s->table = calloc(symbols ? symbols : 1, sizeof *s->table);
@@ -53,19 +57,18 @@ static void read_table(struct symbols *s, size_t bytes, const Elf32_Shdr *sectio
 bool symbols_load(struct symbols *s, const char *path)
 {
     char why[256];
-    size_t bytes;
     const Elf32_Ehdr *header;
     const Elf32_Shdr *sections;
 
-    *s = (struct symbols){ .file = file_read(path, &bytes, why, sizeof why) };
-    header = (const void *)s->file;
-    if (!header || bytes < sizeof *header || memcmp(header->e_ident, ELFMAG "\1", SELFMAG + 1)
-        || header->e_shentsize != sizeof *sections)
+    *s = (struct symbols){ 0 };
+    s->file = file_read(path, &s->bytes, why, sizeof why);
+    header = elf_header(s);
+    if (!header || header->e_shentsize != sizeof *sections)
         return false;
-    sections = records(s, bytes, header->e_shoff, header->e_shnum, sizeof *sections);
+    sections = records(s, header->e_shoff, header->e_shnum, sizeof *sections);
     for (unsigned i = 0; sections && i < header->e_shnum && !s->table; i++)
         if (sections[i].sh_type == SHT_SYMTAB)
-            read_table(s, bytes, sections, header->e_shnum, &sections[i]);
+            read_table(s, sections, header->e_shnum, &sections[i]);
     return s->count;
 }
 
@@ -93,4 +96,17 @@ const char *symbols_find(const struct symbols *s, uint32_t address, uint32_t *of
     if (offset)
         *offset = address - s->table[low - 1].address;
     return s->table[low - 1].name;
+}
+
+bool symbols_loaded_at(const struct symbols *s, uint32_t gla, uint32_t *gpa)
+{
+    const Elf32_Ehdr *header = elf_header(s);
+    const Elf32_Phdr *p = header && header->e_phentsize == sizeof *p ? records(s, header->e_phoff, header->e_phnum, sizeof *p) : NULL;
+
+    for (unsigned i = 0; p && i < header->e_phnum; i++)
+        if (p[i].p_type == PT_LOAD && gla - p[i].p_vaddr < p[i].p_memsz) {
+            *gpa = gla - p[i].p_vaddr + p[i].p_paddr;
+            return true;
+        }
+    return false;
 }

@@ -17,6 +17,7 @@ struct symbols {
     struct symbol *table;       /* by address */
     size_t count;
     uint8_t *file;              /* the names are in here */
+    size_t bytes;               /* of it */
 };
 
 /* Read them from the ELF32 file at `path`. False if there are none: *symbols is then empty and usable.
@@ -27,5 +28,8 @@ void symbols_free(struct symbols *symbols);
 /* The code symbol at or below linear `address`, and how far above it the address is; NULL if the address is
  * in no code of the file. */
 const char *symbols_find(const struct symbols *symbols, uint32_t address, uint32_t *offset);
+
+/* Where the file has `gla` loaded, to serve until paging is on: a guest-physical address. False: nowhere. */
+bool symbols_loaded_at(const struct symbols *symbols, uint32_t gla, uint32_t *gpa);
 
 #endif

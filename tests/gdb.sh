@@ -1,7 +1,7 @@
 # --gdb, with the real gdb: breakpoints set before paging is on, in the kernel and in a process, steps, registers, memory, ^C. Sourced
 # by tests/run, which has the helpers.
 
-# gdb_on KERNEL APPEND COMMAND...: what gdb says goes to ./said. A SIGINT comes after INTERRUPT seconds, if that is set.
+# gdb_on KERNEL APPEND COMMAND... or a file of them: what gdb says goes to ./said. A SIGINT comes after INTERRUPT seconds, if that is set.
 gdb_on()
 {
     command -v gdb >where || skip "gdb is not installed (make packages-labs)"
@@ -16,7 +16,7 @@ gdb_on()
         kill -0 $guest 2>/dev/null && [ $tries -lt 100 ] || { wait $guest; [ $? -ne 6 ] || cannot "$(head -n 1 stderr)"; fail "no gdb can come: $PWD/stderr"; }
         sleep 0.1
     done
-    for command; do printf '%s\n' "$command"; done >commands
+    if [ -f "$1" ]; then cp "$1" commands; else printf '%s\n' "$@" >commands; fi
     timeout -k 1 50 gdb -q -batch -nx -ex "target remote :$port" -x commands "$kernel" >said 2>&1 &
     debugger=$!
     [ -z "${INTERRUPT-}" ] || { sleep "$INTERRUPT"; pkill -INT -P $debugger; }
@@ -25,24 +25,28 @@ gdb_on()
     status=$?
 }
 
+# What gdb must have said to the commands of tests/gdb-breakpoints: in ./said.
+gdb_breaks()
+{
+    for text in 'Breakpoint 1, irq_init ' 'eip  *0x[0-9a-f]*  *0x[0-9a-f]* <irq_init+[1-9]' '\$1 = 0x600df00d' 'Breakpoint 2, trap ' \
+        '\$2 = 3' 'emporary breakpoint 3, '; do
+        grep -q "$text" said || fail "gdb does not say \"$text\": $PWD/said"
+    done
+}
+
 test_vmm_gdb()
 {
     case $VMM in
-    *run-bare | */hwassist)                     # the processor would have to be asked; QEMU has a debugger
+    */hwassist) [ -z "$NESTED" ] || { gdb_in_nested; return; } ;;
+    *run-bare)                                  # QEMU and Bochs have a debugger
         status=0
         "$VMM" $OPTIONS -kernel "$KERNEL" --gdb >said 2>stderr </dev/null || status=$?
         [ $status -eq 2 ] && grep -q gdb stderr || fail "exit status $status, or no sentence: $PWD/stderr"
         return
         ;;
     esac
-    gdb_on "$KERNEL" run=selftest "break irq_init" continue stepi stepi "info registers eip" "x/i irq_init" \
-        "set var *(int *)(\$esp - 64) = 0x600df00d" "print /x *(int *)(\$esp - 64)" delete \
-        "break trap if f->vector == 0x40" continue "print f->cs & 3" delete "tbreak *(f->eip)" continue "print /x \$cs" \
-        stepi stepi continue
-    for text in 'Breakpoint 1, irq_init ' 'eip  *0x[0-9a-f]*  *0x[0-9a-f]* <irq_init+[1-9]' '\$1 = 0x600df00d' 'Breakpoint 2, trap ' \
-        '\$2 = 3' 'emporary breakpoint 3, '; do
-        grep -q "$text" said || fail "gdb does not say \"$text\": $PWD/said"
-    done
+    gdb_on "$KERNEL" run=selftest "$ROOT/tests/gdb-breakpoints"
+    gdb_breaks
     [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"
     verdicts "$FAILS"
 }
@@ -50,7 +54,6 @@ test_vmm_gdb()
 # A guest that spins is stopped by ^C, and goes on.
 test_raw_gdb_interrupts()
 {
-    case $VMM in *run-bare) return ;; esac     # see above
     INTERRUPT=2
     gdb_on "$ROOT/build/tests/bad/spin" "" continue "info symbol \$pc" kill
     grep -q 'Program received signal SIGINT' said && grep -q 'spinning' said || fail "no ^C: $PWD/said"
@@ -59,7 +62,6 @@ test_raw_gdb_interrupts()
 # A debugger that is killed, while the guest stands at a breakpoint or while it runs towards one: the guest goes on without.
 test_vmm_gdb_vanishes()
 {
-    case $VMM in *run-bare | */hwassist) return ;; esac     # see above
     gdb_on "$KERNEL" run=selftest "break trap" continue "shell kill -KILL \$PPID"
     grep -q 'Breakpoint 1, trap ' said || fail "gdb did not get there: $PWD/said"
     [ $status -eq 1 ] || fail "exit status $status: $PWD/stderr"

@@ -65,6 +65,20 @@ bad-rf|rf|
 END
 }
 
+# The real gdb, there: Debian's smallest, for the other one would want Python's library too. It is taken apart in build/, as the kernel
+# is. QEMU 7.2 ignores that INT3 is intercepted, so it shows steps only.
+nested_gdb() {
+    cd "$ROOT" || exit
+    gdb=build/nested/gdb/usr/bin/gdb script="/bin/dash tests/gdb-nested $gdb build/hwassist build/guests/kernel.elf /bin/sleep"
+    [ -x $gdb ] || (
+        mkdir -p build/nested/gdb.$$ && cd build/nested/gdb.$$ && apt-get -q download gdb-minimal && dpkg-deb -x gdb-minimal_*.deb ../gdb
+        rm -rf "$ROOT/build/nested/gdb.$$"
+    ) >"$dir/gdb-minimal" 2>&1
+    [ -x $gdb ] || return 0
+    echo "gdb-steps $script \"run=soak seconds=8 hz=100\""
+    [ "$1" = qemu ] || echo "gdb-breaks $script run=selftest tests/gdb-breakpoints"
+}
+
 # In Bochs 2.7 no interrupt ends the run of a guest that never sets IF, if it is entered with IF = 0, as KVM does: INTR stays masked.
 not_on() {
     case $1 in bochs) grep -v '^bad-spin|' ;; *) cat ;; esac
@@ -87,6 +101,7 @@ nested_results() {
             nested_bad | not_on "$1" | while IFS='|' read -r name guest options; do
                 echo "$name build/hwassist -kernel build/tests/bad/$guest $options"
             done
+            (nested_gdb "$1")
         } >"$dir/list"
         cd "$ROOT" || exit
         # QEMU 7.2 has been seen to leave its Linux without a timer, asleep for ever: then once more.
@@ -165,6 +180,31 @@ test_kvm_says_what_is_behind()
 {
     nested_results qemu
     grep -q '^hwassist: behind /dev/kvm: AMD-V (kvm_amd), nested' "$dir/boots/stderr" || fail "in $dir/boots/stderr"
+}
+
+# nested_debugger RUN: what gdb and the guest said in that run of nested_gdb().
+nested_debugger()
+{
+    nested_results "$NESTED"
+    [ -d "$dir/$1" ] || skip "no gdb for the nested Linux: $(tail -n 1 "$dir/gdb-minimal")"
+    cat "$dir/$1/stdout" "$dir/$1/stderr" >said
+}
+
+# What tests/gdb.sh asks of the other VMMs.
+gdb_in_nested()
+{
+    nested_debugger gdb-steps
+    for text in 'eip .*<start[[+]' 'Program received signal SIGINT' '(Remote target) detached'; do
+        grep -q "$text" said || fail "gdb does not say \"$text\": $PWD/said"
+    done
+    grep '^PROBE\|^DONE' said >transcript
+    status=$(sed -n 's/^exit status //p' said)
+    echo "soak-ticks maybe the time-stamp counter, by which it looks at the timer, runs on while gdb holds the guest" >fails
+    verdicts fails
+    [ "$NESTED" = bochs ] || return 0                 # see nested_gdb()
+    nested_debugger gdb-breaks
+    gdb_breaks
+    grep -qx 'exit status 1' said || fail "the guest did not end well: $PWD/said"
 }
 
 # ---- counts --------------------------------------------------------------------------------------------

@@ -8,12 +8,15 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <net/if.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/reboot.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -53,6 +56,15 @@ static void mount_all(void)
     mkdir("/out", 0755);
 }
 
+static void loopback_up(void)
+{
+    struct ifreq lo = {.ifr_name = "lo", .ifr_flags = IFF_UP};
+    int any = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    expect(any >= 0 && ioctl(any, SIOCSIFFLAGS, &lo) == 0, "lo");
+    close(any);
+}
+
 static void open_serial(void)
 {
     struct termios t;
@@ -74,7 +86,7 @@ static void load(const char *path)
     say("loaded %s", path);
 }
 
-static void send(const void *data, size_t size)
+static void send_bytes(const void *data, size_t size)
 {
     for (const char *p = data; size > 0;) {
         ssize_t n = write(serial, p, size);
@@ -121,13 +133,13 @@ static int send_member(const char *path, const struct stat *st, int type, struct
     for (int i = 0; i < BLOCK; i++)
         sum += h.bytes[i];
     snprintf(h.sum, sizeof h.sum, "%06o", sum);
-    send(&h, sizeof h);
+    send_bytes(&h, sizeof h);
 
     file = size ? open(path, O_RDONLY | O_CLOEXEC) : -1;
     for (unsigned long at = 0; at < size; at += BLOCK) { // the last block is filled up with zeros
         memset(block, 0, sizeof block);
         expect(read(file, block, sizeof block) >= 0, path);
-        send(block, sizeof block);
+        send_bytes(block, sizeof block);
     }
     close(file);
     return 0;
@@ -184,6 +196,7 @@ int main(void)
     expect(plan != NULL, "/nested/plan");
     setenv("PATH", "/usr/sbin:/usr/bin:/sbin:/bin", 1);
     mount_all();
+    loopback_up();
     open_serial();
     while (plan && getline(&line, &room, plan) > 0) {
         char *what = line, *word = line + strcspn(line, " ");
@@ -203,7 +216,7 @@ int main(void)
             run(name, words);
         }
     }
-    send(end, sizeof end);
+    send_bytes(end, sizeof end);
     expect(tcdrain(serial) == 0, "/dev/ttyS1");
     say("the end");
     tcdrain(1);

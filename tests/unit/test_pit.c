@@ -141,6 +141,22 @@ START_TEST(far_future_is_exact)
 }
 END_TEST
 
+START_TEST(stands_still)
+{
+    uint64_t deadline;
+    uint16_t count;
+
+    program(0x34, 11932, 0);
+    deadline = pit_deadline(&pit);
+    count = read_count(4 * MS);
+    pit_stand_still(&pit, SECOND);
+    ck_assert_uint_eq(pit_deadline(&pit), deadline + SECOND);
+    ck_assert_uint_eq(read_count(SECOND + 4 * MS), count);
+    pit_advance(&pit, SECOND + 9 * MS);
+    ck_assert_uint_eq(pit.owed, 0);
+}
+END_TEST
+
 Suite *suite_pit(void);
 Suite *suite_pit(void)
 {
@@ -159,6 +175,7 @@ Suite *suite_pit(void)
     tcase_add_test(tests, low_byte_only);
     tcase_add_test(tests, read_back_gives_status_then_count);
     tcase_add_test(tests, far_future_is_exact);
+    tcase_add_test(tests, stands_still);
     suite_add_tcase(suite, tests);
     return suite;
 }

@@ -13,6 +13,7 @@ enum { TEXT = 0xc0100000, DATA = 0xc0200000 };
 
 static struct image {
     Elf32_Ehdr elf;
+    Elf32_Phdr segments[2];
     Elf32_Shdr sections[5];
     Elf32_Sym syms[6];
     char strings[32];
@@ -28,6 +29,10 @@ static void set_up(void)
 
     memset(&image, 0, sizeof image);
     memcpy(image.elf.e_ident, ELFMAG "\1\1\1", 7);
+    image.elf.e_phoff = offsetof(struct image, segments);
+    image.elf.e_phentsize = sizeof(Elf32_Phdr);
+    image.elf.e_phnum = 2;
+    image.segments[1] = (Elf32_Phdr){ .p_type = PT_LOAD, .p_vaddr = TEXT, .p_paddr = 0x100000, .p_memsz = 0x200 };
     image.elf.e_shoff = offsetof(struct image, sections);
     image.elf.e_shentsize = sizeof(Elf32_Shdr);
     image.elf.e_shnum = 5;
@@ -79,6 +84,19 @@ START_TEST(found_at_or_below)
 }
 END_TEST
 
+START_TEST(where_it_was_loaded)
+{
+    uint32_t gpa = 0;
+
+    ck_assert(!symbols_loaded_at(&symbols, TEXT, &gpa));
+    ck_assert(load(sizeof image));
+    ck_assert(symbols_loaded_at(&symbols, TEXT + 0x1ff, &gpa));
+    ck_assert_uint_eq(gpa, 0x1001ff);
+    ck_assert(!symbols_loaded_at(&symbols, TEXT - 1, &gpa));
+    ck_assert(!symbols_loaded_at(&symbols, TEXT + 0x200, &gpa));
+}
+END_TEST
+
 START_TEST(nothing_to_find)
 {
     ck_assert(!symbols_load(&symbols, "/no/such/file"));
@@ -100,6 +118,7 @@ END_TEST
 START_TEST(any_byte_may_be_wrong)
 {
     uint8_t *bytes = (uint8_t *)&image;
+    uint32_t gpa;
 
     for (size_t at = 0; at < sizeof image; at++) {
         uint8_t was = bytes[at];
@@ -110,6 +129,7 @@ START_TEST(any_byte_may_be_wrong)
             const char *name = symbols_find(&symbols, address, NULL);
 
             ck_assert(!name || strlen(name) < sizeof image);
+            symbols_loaded_at(&symbols, address, &gpa);
         }
         symbols_free(&symbols);
         bytes[at] = was;
@@ -125,6 +145,7 @@ Suite *suite_symbols(void)
 
     tcase_add_checked_fixture(tests, set_up, tear_down);
     tcase_add_test(tests, found_at_or_below);
+    tcase_add_test(tests, where_it_was_loaded);
     tcase_add_test(tests, nothing_to_find);
     tcase_add_test(tests, cut_anywhere);
     tcase_add_test(tests, any_byte_may_be_wrong);
