@@ -80,9 +80,13 @@ $(B)/guests/%-asm.o: guests/%.asm $(B)/include/pc.inc | packages
 $(B)/guests-pv/%-asm.o: guests/%.asm $(B)/include/pc.inc $(B)/include/pv.inc | packages
 	$(call assemble_guest,$(PV_INC))
 
+# Numbers of C's for nasm: the lines `#define NAME number`.
 $(B)/include/pc.inc: machine/pc.h
+$(B)/include/kvm-probe.inc: hwassist/probe.c
+$(B)/include/bare.inc: hwassist/bare/host.h hwassist/bare/vmcs.h
+$(B)/include/pc.inc $(B)/include/kvm-probe.inc $(B)/include/bare.inc:
 	@mkdir -p $(@D)
-	awk '/^#define [A-Z0-9_]+ / {print "%define", $$2, $$3}' $< > $@
+	awk '/^#define [A-Z0-9_]+ +[0-9]/ {print "%define", $$2, $$3}' $^ > $@
 
 $(B)/include/pv.inc: paravirt/interface.h paravirt/hypercalls.def
 	@mkdir -p $(@D)
@@ -176,7 +180,7 @@ $(B)/obj/paravirt/gate-asm.o: $(B)/include/pv.inc
 $(B)/paravirt: $(PV_OBJ) $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
-$(B)/obj/hwassist/probe-asm.o: $(B)/include/pc.inc
+$(B)/obj/hwassist/probe-asm.o: $(B)/include/pc.inc $(B)/include/kvm-probe.inc
 
 $(B)/hwassist: $(HW_OBJ) $(MACHINE_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
@@ -200,7 +204,7 @@ $(B)/bare/%.o: %.c | packages
 	@mkdir -p $(@D)
 	$(CC) $(BARE_CFLAGS) -c $< -o $@
 
-$(B)/bare/%-asm.o: %.asm $(B)/include/offsets.inc $(B)/include/pc.inc | packages
+$(B)/bare/%-asm.o: %.asm $(B)/include/offsets.inc $(B)/include/pc.inc $(B)/include/bare.inc | packages
 	@mkdir -p $(@D)
 	$(NASM) $(NASMFLAGS) -I$(B)/include/ -o $@ $<
 
@@ -307,7 +311,12 @@ readme-figures: $(B)/quadreport $(B)/trap-emulate $(B)/binary-translation $(B)/p
 predict: $(B)/quadreport ## what operations would cost if an exit cost so many ns (EXIT_NS=300)
 	@$(B)/quadreport --predict "$(or $(EXIT_NS),300)" $(RESULTS)
 
-$(B)/timeline $(B)/stamp: $(B)/%: $(B)/obj/benchmarks/%.o
+TIMELINE_OBJ := $(patsubst %,$(B)/obj/benchmarks/%.o,timeline timeline-bands timeline-draw)
+
+$(B)/timeline: $(TIMELINE_OBJ)
+	$(CC) -pie -o $@ $^
+
+$(B)/stamp: $(B)/obj/benchmarks/stamp.o
 	$(CC) -pie -o $@ $<
 
 .PHONY: timeline
@@ -334,6 +343,10 @@ slides: $(B)/quadreport $(TALK) ## the talk on the last results: build/bench/sli
 $(B)/kvm-exit: $(B)/obj/benchmarks/kvm-exit.o
 	$(CC) -pie -o $@ $<
 
+.PHONY: variants
+variants: $(B)/binary-translation $(B)/paravirt $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf ## what was tried and not taken, measured again
+	@sh benchmarks/variants.sh
+
 .PHONY: kvm-exit
 kvm-exit: $(B)/kvm-exit $(B)/hwassist $(B)/guests/kernel.elf ## what build/hwassist adds to a bare KVM_RUN loop, in a nested Linux
 	@sh benchmarks/kvm-exit.sh
@@ -342,7 +355,7 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 	@$(if $(OLD),,echo "make compare: say which older result to compare with: OLD=FILE.json" >&2; exit 2;) \
 	$(B)/quadreport --compare "$(OLD)" "$(or $(NEW),$(B)/bench/results.json)"
 
--include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(B)/obj/benchmarks/timeline.d $(B)/obj/benchmarks/stamp.d $(B)/obj/benchmarks/calibrate.d
+-include $(BENCH_OBJ:.o=.d) $(REPORT_OBJ:.o=.d) $(TIMELINE_OBJ:.o=.d) $(B)/obj/benchmarks/stamp.d $(B)/obj/benchmarks/calibrate.d
 -include $(B)/obj/benchmarks/parts.d $(B)/guests/native/twin.d
 
 # ---- labs ---------------------------------------------------------------------------------------

@@ -1,5 +1,5 @@
-/* The benchmark harness in one page: what runs (tables.c), how a cell is run (run.c), how its output is read
- * (output.c), what the numbers say (stats.c), where they go (results.c; report/ makes of it what people read). main() is in
+/* The benchmark harness in one page: what runs (tables.c), in which order (schedule.c), how a cell is run (run.c), how its output is
+ * read (output.c), what the numbers say (stats.c), where they go (results.c; report/ makes of it what people read). main() is in
  * quadbench.c.
  * A cell is one engine running one workload once; a series is all samples of one benchmark on one engine. */
 #ifndef BENCH_H
@@ -15,7 +15,7 @@
 #define KERNEL "build/guests/kernel.elf"
 #define KERNEL_PV "build/guests/kernel-pv.elf"            /* its port to paravirt */
 
-enum { MAX_ENGINES = 24, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_PROBES = 512, REASON = 400 };
+enum { MAX_ENGINES = 24, MAX_WORKLOADS = 8, MAX_BENCHMARKS = 64, MAX_SAMPLES = 1024, MAX_PROBES = 512, REASON = 400 };
 
 /* ---- tables.c: one row each; the order is the order of the report ---- */
 struct engine {
@@ -49,22 +49,23 @@ struct target {
     const char *what, *engine, *benchmark;
     double divide, limit;
     bool at_least;
-    const char *other, *other_benchmark;
+    const char *other, *other_benchmark;        /* compute-*: the mean of all programs' ratios; "compute-* (worst)": the worst */
 };
 extern const struct engine engines[];
 extern const struct workload workloads[];
 extern const struct target targets[];
 extern struct benchmark benchmarks[MAX_BENCHMARKS + 1];     /* known ones, then those that a guest names */
 
-int engine_index(const char *name);                         /* -1: unknown; name need not end in a zero byte */
+/* Where it stands in its table; -1: nowhere. A name ends with a blank or a comma as well as with a zero byte. */
+int engine_index(const char *name);
 int benchmark_index(const char *name);
 int workload_index(const char *name);
-int benchmark_add(const char *name, const char *workload);  /* its index; -1 when the table is full */
+int benchmark_add(const char *name, const char *workload);  /* its index, new or not; -1 when the table is full. Keeps `workload` */
 bool runs_workload(const struct engine *engine, const char *workload);
-const char *unit_of(int engine, int benchmark);             /* "emulated cycles" are not "cycles" */
+const char *unit_of(int engine, int benchmark);             /* "emulated cycles" are not "cycles". Good until the next call */
 
 /* ---- output.c ---- */
-struct sample { char name[40]; uint64_t iterations, cycles; };
+struct sample { char name[40]; uint64_t iterations, cycles; };         /* cycles of all iterations; iterations > 0 */
 struct probe { char name[40]; bool right; char want[40], got[40]; };
 struct output {
     struct sample samples[MAX_SAMPLES];
@@ -78,7 +79,7 @@ struct output {
 void parse_output(const char *text, struct output *out);    /* whole lines only; all else is for people */
 bool parse_counters(const char *json, json_t **exits, double *total);   /* caller frees *exits; false: not ours */
 json_t *parse_ticks(const char *json);                      /* by reason, of a VMM that tells; NULL. Caller frees */
-/* What `more` operations add to the counts by reason, for each of them; less than one in twenty is noise. */
+/* What `more` operations add to the counts by reason, for each of them; less than one in twenty is noise. Caller frees. */
 json_t *per_operation(const json_t *few, const json_t *many, double more);
 
 /* Where a run of binary translation spent its cycles: the bars of translator.svg. */
@@ -89,28 +90,28 @@ enum share {
 struct profile { double instructions, cycles[SHARES]; };
 bool parse_profile(const json_t *root, struct profile *p);  /* of a VMM's --profile; false: not ours. root may be NULL */
 
-/* ---- stats.c ---- */
-struct summary { size_t n; double median, q1, q3, iqr, mad, low; unsigned outliers; };
-struct summary summarize(const double *values, size_t n);
+/* ---- stats.c: in the unit of the values ---- */
+struct summary { size_t n; double median, q1, q3, mad, low; unsigned outliers; };   /* low: the least */
+struct summary summarize(const double *values, size_t n);   /* in any order; of none, all 0 */
 bool is_outlier(double value, const struct summary *s);
 /* 95 % of the medians of resamples, drawn by run and repeatable. n > 0; run[] is not negative. */
 void bootstrap_median(const double *values, const int *run, size_t n, double *low, double *high);
-double geometric_mean(const double *values, size_t n);      /* 0 if n is 0 */
-uint32_t random_next(uint32_t *state);
-void shuffle(size_t *order, size_t n, uint32_t *state);
+double geometric_mean(const double *values, size_t n);      /* 0 if n is 0; values > 0 */
+uint32_t random_next(uint32_t *state);                      /* never 0; the same seed in *state, the same numbers */
+void shuffle(size_t *order, size_t n, uint32_t *state);     /* in place; repeatable likewise */
 
 /* ---- run.c ---- */
 struct request {
     const struct engine *engine;
-    char append[200];
-    const char *tag;
-    int cpu;
-    double timeout;
+    char append[200];                                       /* the guest's command line */
+    const char *tag;                                        /* names its files in cells/, beside the engine */
+    int cpu;                                                /* where it is pinned */
+    double timeout;                                         /* seconds */
     bool counting;                                          /* an emulator's time is to be that of executed instructions */
 };
-struct outcome { bool ran; char reason[REASON]; double wall_ms; char *text, *counters; };
-struct outcome run_cell(const struct request *request);     /* caller frees text and counters */
-const char *cannot_run(const struct engine *engine);        /* NULL: it can, as far as is known */
+struct outcome { bool ran; char reason[REASON]; double wall_ms; char *text, *counters; };   /* reason: why it has not; "" if it has */
+struct outcome run_cell(const struct request *request);     /* caller frees text and counters, "" where there is nothing */
+const char *cannot_run(const struct engine *engine);        /* why and the remedy, run.c's; NULL: it can, as far as is known */
 
 /* ---- what a run collects; quadbench.c, schedule.c ---- */
 struct series {
@@ -129,28 +130,29 @@ struct options { bool quick, resume; int runs, cpu; uint32_t seed; bool engine_o
 extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;
-extern double tsc_ghz;
-bool selected(int benchmark);                               /* by FILTER */
+extern double tsc_ghz;                                      /* of the time-stamp counter: cycles / tsc_ghz are ns */
+bool selected(int benchmark);                               /* by FILTER; yardsticks always are */
 bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
 struct job { int engine, workload, benchmark, run; };       /* benchmark -1: the whole workload in one process */
 void run_everything(void);                                  /* schedule.c */
-void progress(const char *engine, const char *what);        /* before each start; "" when there is nothing to tell */
+void progress(const char *engine, const char *what);        /* on stderr, before each start; "" when there is nothing to tell */
 struct outcome run_counted(const struct job *job, int iterations);  /* of each benchmark; caller frees text and counters */
 void count_operations(const struct job *job, int iterations);       /* and three times as many: exits_per_op, exits, ticks */
+/* A sample more, in the benchmark's unit; benchmark -1, and more than MAX_SAMPLES, are passed over. Copies *raw. */
 void add_value(int engine, int benchmark, int run, double value, const struct sample *raw);
 
-/* ---- profile.c ---- */
+/* ---- profile.c: binary translation under --profile ---- */
 void run_profiles(void);
-json_t *profiles_json(void);
+json_t *profiles_json(void);                                /* caller frees */
 
-/* ---- emulated.c ---- */
+/* ---- emulated.c: the instructions and exits of what runs on processors made by software, into series[][] ---- */
 void run_emulated(void);
 double per_exit(int engine, int benchmark);                 /* instructions that an exit adds to the guest's own; -1 */
 
 /* ---- targets.c ---- */
-json_t *targets_json(void);
+json_t *targets_json(void);                                 /* caller frees */
 
 /* ---- results.c: files under build/bench/ ---- */
-json_t *context(void);
-void write_results(json_t *context);
+json_t *context(void);                                      /* this host and its tools; tsc_ghz is known by then. Caller frees */
+void write_results(json_t *context);                        /* ends the program with a sentence, status 1, if it cannot */
 #endif

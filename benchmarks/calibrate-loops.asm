@@ -17,8 +17,9 @@ jump: dd 0                              ; m16:32 for the far jump in
 section .text
 global calibrate_enter
 
-; void calibrate_enter(uint32_t offset, uint16_t selector, uint32_t n, uint32_t stack)
+; void calibrate_enter(uint32_t offset, uint16_t selector, uint32_t n, uint32_t stack);
 ; Runs the loop at CODE + offset with ECX = n. RSP must fit in 32 bits there: `stack` is its top.
+; Keeps RBX, RBP, RSP, R12 to R15; clobbers what a C function may.
 calibrate_enter:
     push rbx
     push rbp
@@ -52,6 +53,8 @@ calibrate_enter:
 
 section .rodata
 global calibrate_code, calibrate_code_end, calibrate_cli, calibrate_split, calibrate_gate, calibrate_null
+; extern const char calibrate_code[], calibrate_cli[], ...;   no functions: loops of ECX turns, to be jumped to, which end at leave64.
+; They keep ESP, EBP, EDI; clobber ECX and the flags, calibrate_split also EAX, EBX, EDX, ESI.
 calibrate_code:
 bits 32
 align 64
@@ -91,6 +94,7 @@ calibrate_null:
     jnz calibrate_null
     jmp LINUX_CS64:CODE + (leave64 - calibrate_code)
 
+; Where the far jumps arrive: back into the loop; on in calibrate_enter. Both keep the general registers and the flags.
 bits 64
 align 64
 gate64:

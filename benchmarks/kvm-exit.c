@@ -1,4 +1,4 @@
-/* build/kvm-exit: what a VM exit by KVM costs whoever does nothing with it: a guest of five instructions that reads a port again
+/* build/kvm-exit: what a VM exit by KVM costs whoever does nothing with it: a guest of two instructions that reads a port again
  * and again, and a loop around KVM_RUN. The yardstick of build/hwassist, as signal-roundtrip is that of trap-emulate. Prints
  * BENCH lines as the guests do. benchmarks/kvm-exit.sh compares the two. */
 #include <fcntl.h>

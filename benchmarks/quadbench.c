@@ -49,23 +49,32 @@ static void measure_tsc(void)
 }
 
 /* What RESUME=1 must find as it was: the same question, asked of the same programs. */
+static int describe_file(char *text, size_t size, const char *name)
+{
+    struct stat s;
+
+    if (stat(name, &s) != 0 || !S_ISREG(s.st_mode))
+        return 0;
+    return snprintf(text, size, "%s %lld.%09ld\n", name, (long long)s.st_mtime, s.st_mtim.tv_nsec);
+}
+
 static void describe_plan(char *plan, size_t size, const char *engine_list)
 {
     int n = snprintf(plan, size, "quick %d runs %d seed %u engines %s filter %s\n", options.quick, options.runs, options.seed, engine_list,
                      options.filter);
     for (int e = 0; engines[e].name; e++) {
-        char program[100];
-        struct stat s;
-        snprintf(program, sizeof program, "%.*s", (int)strcspn(engines[e].command, " "), engines[e].command);
-        if (stat(program, &s) == 0 && (size_t)n < size)
-            n += snprintf(plan + n, size - (size_t)n, "%s %lld\n", program, (long long)s.st_mtime);
+        char command[512];
+        snprintf(command, sizeof command, "%s", engines[e].command);
+        for (char *word = strtok(command, " "); word; word = strtok(NULL, " "))
+            n += describe_file(plan + n, size - (size_t)n, word);
     }
+    describe_file(plan + n, size - (size_t)n, "build/hwassist-bare.elf");       /* run-bare's, whose word is not among those */
 }
 
 /* Begin anew, or go on with a plan that was interrupted; false: it is another one. */
 static bool open_plan(const char *engine_list)
 {
-    static char plan[4000], before[4000];
+    static char plan[16000], before[16000];
     FILE *f = fopen(OUT "plan", "r");
     describe_plan(plan, sizeof plan, engine_list);
     if (f)
@@ -91,8 +100,8 @@ static bool open_plan(const char *engine_list)
 static void interrupted(int number)
 {
     static const char text[] = "\nquadbench: interrupted; what is measured is kept, and `make bench RESUME=1` goes on from here\n";
-    if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-        number = SIGTERM;
+    ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
+    (void)written;                                          /* there is nobody else to tell */
     _exit(128 + number);
 }
 

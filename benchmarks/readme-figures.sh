@@ -1,7 +1,8 @@
 #!/bin/sh
 # The figures in the READMEs are printed by commands, and this prints them again: `make readme-figures`. Between the lines
 #   <!-- COMMAND -->   and   <!-- end -->
-# of a README stands what COMMAND prints. Some of it is exact, and `make check` holds it; the rest is of the last `make bench`.
+# of a README stands what COMMAND prints. Some of it is exact, and `make check` holds it; the rest is of the last `make bench`,
+# `make variants` and `make kvm-exit`.
 #   sh benchmarks/readme-figures.sh [--check] README...    --check: change nothing, status 1 if one would change (measured ones are left out)
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,8 +19,8 @@ for readme; do
         command=$(cat "$tmp/command$n")
         rm "$tmp/command$n"
         case $check:$command in
-        1:build/quadreport*) : >"$tmp/skip$n" ;;                        # measured: no two runs are the same
-        *:build/quadreport* | *:'sh tests/'* | *:'sh paravirt/'* | *:'sh machine/'*)
+        1:build/quadreport* | 1:'sh benchmarks/'*) : >"$tmp/skip$n" ;; # measured: no two runs are the same
+        *:build/quadreport* | *:'sh benchmarks/'*' --print'* | *:'sh tests/'* | *:'sh paravirt/'* | *:'sh machine/'*)
             sh -c "$command" >"$tmp/block$n" || { echo "readme-figures: $readme: \"$command\" fails" >&2; exit 1; }
             ;;
         *) echo "readme-figures: $readme: \"$command\" is not one of the commands that may stand there" >&2; exit 2 ;;

@@ -79,14 +79,19 @@ static void start(char **words, const char *out, const char *err, const struct r
     _exit(127);
 }
 
+enum { LAST_WORDS_MS = 3000 };
+
 /* Waits at most `seconds`; true if the process ended by itself. */
 static bool wait_for(pid_t pid, double seconds, int *status)
 {
     int fd = (int)syscall(SYS_pidfd_open, pid, 0);
     struct pollfd ended = { .fd = fd, .events = POLLIN };
     bool in_time = fd < 0 || poll(&ended, 1, (int)(seconds * 1000)) == 1;
-    if (!in_time)
+    if (!in_time) {                                         /* a script first: it has an emulator to end, and files to remove */
+        kill(pid, SIGTERM);
+        poll(&ended, 1, LAST_WORDS_MS);
         kill(pid, SIGKILL);
+    }
     while (waitpid(pid, status, 0) < 0 && errno == EINTR)
         ;
     if (fd >= 0)
@@ -157,8 +162,12 @@ static bool run_process(const struct request *request, char **words, const char 
     pid_t pid = fork();
     if (pid == 0)
         start(words, out, err, request);
+    if (pid < 0) {
+        fprintf(stderr, "quadbench: no process for %s: %s\n", words[0], strerror(errno));
+        exit(8);
+    }
     int grace = request->engine->baseline ? 60 : 1;         /* its script ends the emulator, whose clock may be slow */
-    bool in_time = pid > 0 && wait_for(pid, request->timeout + grace, status);
+    bool in_time = wait_for(pid, request->timeout + grace, status);
     *wall_ms = 1000 * (now() - began);
     return in_time;
 }

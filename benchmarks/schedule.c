@@ -9,7 +9,7 @@
 
 #include "bench.h"
 
-enum { MAX_JOBS = 65536, MAX_WORKLOADS = 8, COUNTED = 256 };
+enum { MAX_JOBS = 65536, COUNTED = 256 };
 
 static struct job jobs[MAX_JOBS];
 static size_t job_count;

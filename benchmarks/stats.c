@@ -37,7 +37,6 @@ struct summary summarize(const double *values, size_t n)
     s.median = quantile(sorted, n, 0.5);
     s.q1 = quantile(sorted, n, 0.25);
     s.q3 = quantile(sorted, n, 0.75);
-    s.iqr = s.q3 - s.q1;
     for (size_t i = 0; i < n; i++)
         sorted[i] = fabs(values[i] - s.median);
     qsort(sorted, n, sizeof *sorted, ascending);

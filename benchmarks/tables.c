@@ -62,6 +62,7 @@ const struct workload workloads[] = {
     { "profile", "", false, false },                         /* profile.c has what it runs */
     { 0 },
 };
+_Static_assert(sizeof workloads / sizeof *workloads <= MAX_WORKLOADS, "schedule.c keeps the trouble of each");
 
 struct benchmark benchmarks[MAX_BENCHMARKS + 1] = {
     { "signal-roundtrip", "calibrate", "cycles", "cli at ring 3, SIGSEGV, handler, sigreturn", { 0 } },
@@ -120,6 +121,8 @@ const struct target targets[] = {
     { "trap-emulate: user-mode compute", "trap-emulate", "compute-*", 1, 1.01, false, "native", "compute-*" },
     { "trap-emulate: boot to DONE, ms", "trap-emulate", "boot", 1, 15, false, "", "" },
     { "binary-translation (all): compute", "binary-translation-all", "compute-*", 1, 1.05, false, "native", "compute-*" },
+    { "binary-translation (all): compute, the worst", "binary-translation-all", "compute-*", 1, 1.3, false, "native",
+      "compute-* (worst)" },
     { "binary-translation: call and return, in ring 3", "binary-translation-all", "callret-user", 1, 4, false, "native",
       "callret-user" },
     { "binary-translation: indirect call, in ring 3", "binary-translation-all", "callind-user", 1, 3, false, "native",
@@ -144,6 +147,8 @@ const struct target targets[] = {
     { "hwassist (svm on qemu): an exit for cpuid", "hwassist-svm", "cpuid", 1, 250, false, "instructions", "" },
     { "trap-emulate: compute, times faster than QEMU TCG", "qemu-tcg", "compute-*", 1, 5, true, "trap-emulate",
       "compute-*" },
+    { "binary-translation (all): the same", "qemu-tcg", "compute-*", 1, 5, true, "binary-translation-all", "compute-*" },
+    { "paravirt: the same", "qemu-tcg", "compute-*", 1, 5, true, "paravirt", "compute-*" },
     { "emulation: compute, times faster than Bochs", "bochs", "compute-*", 1, 1.5, true, "emulation", "compute-*" },
     { 0 },
 };

@@ -58,7 +58,9 @@ json_t *targets_json(void)
     json_t *all = json_array();
 
     for (const struct target *t = targets; t->what; t++) {
-        double worst = -1, value = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
+        double worst = -1, mean = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
+        bool of_worst = strstr(t->other_benchmark, "(worst)");
+        double value = of_worst ? worst : mean;
         char against[200];
         json_t *one;
 
@@ -66,7 +68,7 @@ json_t *targets_json(void)
         one = json_pack("{s:s, s:s, s:s, s:f, s:b}", "what", t->what, "against", against, "unit", *t->other_benchmark ? "×" : t->other,
                         "limit", t->limit, "at_least", t->at_least);
         if (value >= 0)
-            json_object_update_new(one, json_pack("{s:f, s:f, s:f, s:b}", "value", value, "worst", worst, "by_medians", medians, "met",
+            json_object_update_new(one, json_pack("{s:f, s:f, s:f, s:b}", "value", value, "worst", worst, "by_medians", of_worst ? any : medians, "met",
                                                   t->at_least ? value >= t->limit : value <= t->limit));
         json_array_append_new(all, one);
     }

@@ -2,6 +2,7 @@
 # `make timeline`: runs run=timeline under every VMM that this host has, three times in turn on one processor, and has
 # build/timeline draw it: build/bench/timeline.svg and .json. Beside them, in timeline/, is what guests and VMMs have printed.
 set -u
+cd "$(dirname "$0")/.." || exit
 dir=build/bench/timeline
 rm -rf $dir
 mkdir -p $dir
@@ -17,8 +18,8 @@ run() {
     cat "$dir/$name.said" >>"$dir/$name.trace"
     case $status in
     1) ;;
-    6) rm "$dir/$name".*; [ "$round" -gt 1 ] || echo "$name is left out: this host cannot run it (make doctor)" ;;
-    *) tail -n 3 "$dir/$name.said"; echo "make timeline: exit status $status of $name"; exit 1 ;;
+    6) rm "$dir/$name".*; [ "$round" -gt 1 ] || echo "$name is left out: this host cannot run it (make doctor)" >&2 ;;
+    *) { tail -n 3 "$dir/$name.said"; echo "make timeline: exit status $status of $name"; } >&2; exit 1 ;;
     esac
 }
 for round in 1 2 3; do
@@ -28,7 +29,7 @@ for round in 1 2 3; do
     run paravirt paravirt kernel-pv.elf
     run hwassist hwassist kernel.elf
 done
-echo "hwassist-bare is left out: it runs on emulated processors, whose time is not time"
+echo "hwassist-bare is left out: it runs on emulated processors, whose time is not time" >&2
 set --
 for name in trap-emulate binary-translation 'binary-translation (all)' paravirt hwassist; do
     [ ! -e "$dir/$name.trace" ] || set -- "$@" "$name" "$dir/$name.console" "$dir/$name.trace"

@@ -228,7 +228,8 @@ static void patch(struct cache *c, uint32_t field, uint32_t target)
 void cache_link(struct cache *c, struct exit *x, struct block *to)
 {
     /* LAB 4.5: an exit that leads to a known block needs no gate any more: its jump's field is patched, once, and the block learns who
-     * comes in, to be found when it goes. Only for EXIT_BRANCH with a field. Count it. */
+     * comes in (`incoming`), to be found when it goes. To its `entry`: `landing` is for indirect branches. Only for EXIT_BRANCH with a
+     * field that is not linked yet. Count it. */
     if (x->kind != EXIT_BRANCH || x->to != NONE || !x->field)
         return;
     patch(c, x->field, to->entry);
@@ -236,7 +237,7 @@ void cache_link(struct cache *c, struct exit *x, struct block *to)
     x->next_incoming = to->incoming;
     to->incoming = (int)(x - c->exit);
     c->m->counters.blocks_chained++;
-    /* END 4.5: c, x, to */
+    /* END 4.5, empty: c, x, to */
 }
 
 /* LEA ECX, [ECX - target] by each prediction in turn: what it subtracts, the one before it had subtracted already. */

@@ -198,7 +198,8 @@ static void emit_load_operand(struct unit *u, const struct insn *insn)
 static void emit_indirect(struct unit *u, const struct item *item)
 {
     /* LAB 5.1: a return, or a jump or call through a register or memory: load the target into ECX, which is borrowed (and give the
-     * stack what the instruction gives it), note it (emit_on_the_way), and go by the table, or by predictions first. */
+     * stack what the instruction gives it), note it (emit_on_the_way), and go by the table, or by predictions first.
+     * What may fault in between finds its way back by points (unit_point): ECX lies in its slot, and how far ESP is off. */
     const struct insn *insn = &item->insn;
     struct emitter *e = &u->e;
 
@@ -239,7 +240,7 @@ static enum exit_kind target_of_branch(const struct unit *u, const struct item *
 static void emit_direct(struct unit *u, const struct item *item)
 {
     /* LAB 4.4: JMP and CALL, which end the block. A call pushes the guest's return address, u->next; from there on the guest is at
-     * the target. Leave by the exit that target_of_branch() names. */
+     * the target, and a point says so. Leave by the exit that target_of_branch() names. */
     uint32_t eip;
     enum exit_kind way = target_of_branch(u, item, &eip);
 
@@ -254,7 +255,8 @@ static void emit_direct(struct unit *u, const struct item *item)
 static void emit_conditional(struct unit *u, const struct item *item)
 {
     /* LAB 4.4: leave if it is taken, go on behind it if not. Jcc becomes a Jcc to the exit's stub, whose field cache_link() will
-     * patch. LOOP and JECXZ reach only 127 bytes: over a short jump, to a long one. */
+     * patch. LOOP and JECXZ reach only 127 bytes: over a short jump, to a long one. LOOP has changed ECX by then: a point before each
+     * of the two says where the guest is. */
     enum { SHORT_JMP = 2, LONG_JMP = 5 };
     const struct insn *insn = &item->insn;
     const uint8_t *opcode = insn->bytes + insn->opcode_at;

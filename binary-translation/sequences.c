@@ -70,7 +70,8 @@ static void emit_pushf(struct unit *u, const struct item *item)
 {
     /* LAB 4.1: the flags as the guest's PUSHFD must store them, at the top of the guest's stack, and no register or flag changed. Let
      * the processor push its own: they differ from the guest's by cpu.eflags - IF, and no bit carries into another. LEA adds
-     * without touching flags. After each store that the guest could see half-done, a point says how to undo it (unit.h). */
+     * without touching flags. Behind the push, and wherever else the guest's state is not that of `item->eip` as it stands, a point
+     * says how to undo it: which registers are in their slots, what ESP lacks (unit.h). */
     struct emitter *e = &u->e;
 
     emit_store(e, slot_of(ECX), ECX);
@@ -91,8 +92,10 @@ static void emit_pushf(struct unit *u, const struct item *item)
  * TEST on: the way back is to carry the instruction out. In ring 3 IF keeps its value. */
 static void emit_popf(struct unit *u, const struct item *item)
 {
-    /* LAB 4.3: the flags at the top of the guest's stack become the processor's, IF and IOPL as far as the guest may, cpu.eflags'. If a
-     * bit of slots.popf_slow is set in them, the emulator does it, by a gate. Else SAHF and CLD do (POPFD takes 20 cycles). */
+    /* LAB 4.3: the flags at the top of the guest's stack become the processor's. If a bit of slots.popf_slow is set in them, the
+     * emulator does it, by a gate. Else SAHF and CLD do (POPFD takes 20 cycles), and IF becomes cpu.eflags': but only where CPL <=
+     * IOPL; at ring 3 with IOPL 0 POPF leaves it alone. Once the guest's flags are lost nothing can be undone: from there on the
+     * point's state has POINT_FORWARD. */
     struct emitter *e = &u->e;
     bool interrupts = u->context->cpl <= u->context->iopl;
     uint32_t slow;

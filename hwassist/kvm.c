@@ -141,6 +141,19 @@ void kvm_free(struct kvm *k)
     close(k->device);
 }
 
+/* ---- what must not fail -------------------------------------------------------------------------- */
+
+static void failed(struct kvm *k, const char *call)
+{
+    char why[120];
+
+    snprintf(why, sizeof why, "%s fails: %s", call, strerror(errno));
+    machine_stop(k->m, EXIT_BUG, why);
+}
+
+/* An ioctl of the vCPU; its name is its number's. */
+#define VCPU(k, call, argument) (ioctl((k)->vcpu, call, argument) ? failed(k, #call) : (void)0)
+
 /* ---- the processor's state ----------------------------------------------------------------------- */
 
 static struct kvm_segment to_kvm(const struct segment *s)
@@ -171,9 +184,9 @@ static struct kvm_segment *segment_of(struct kvm_sregs *s, int i)
 
 static void store_segments(struct kvm *k, const struct vcpu *cpu)
 {
-    struct kvm_sregs s;
+    struct kvm_sregs s = { 0 };
 
-    ioctl(k->vcpu, KVM_GET_SREGS, &s);
+    VCPU(k, KVM_GET_SREGS, &s);
     for (int i = 0; i < SEGREGS; i++)
         *segment_of(&s, i) = to_kvm(&cpu->seg[i]);
     s.tr = to_kvm(&cpu->tr);
@@ -185,8 +198,7 @@ static void store_segments(struct kvm *k, const struct vcpu *cpu)
     s.cr3 = cpu->cr3;
     s.cr4 = cpu->cr4;
     s.efer = 0;
-    if (ioctl(k->vcpu, KVM_SET_SREGS, &s))
-        machine_stop(k->m, EXIT_BUG, "KVM does not take the guest's segments and control registers");
+    VCPU(k, KVM_SET_SREGS, &s);
 }
 
 static void store_registers(struct kvm *k, const struct vcpu *cpu)
@@ -196,7 +208,7 @@ static void store_registers(struct kvm *k, const struct vcpu *cpu)
         .rdi = cpu->gpr[EDI], .rsp = cpu->gpr[ESP], .rbp = cpu->gpr[EBP], .rip = cpu->eip, .rflags = cpu->eflags,
     };
 
-    ioctl(k->vcpu, KVM_SET_REGS, &r);
+    VCPU(k, KVM_SET_REGS, &r);
 }
 
 static void store_fpu(struct kvm *k, const struct vcpu *cpu)
@@ -205,7 +217,7 @@ static void store_fpu(struct kvm *k, const struct vcpu *cpu)
 
     memcpy(&f.fcw, cpu->fpu, 2);
     memcpy(&f.mxcsr, cpu->fpu + 24, 4);
-    ioctl(k->vcpu, KVM_SET_FPU, &f);
+    VCPU(k, KVM_SET_FPU, &f);
 }
 
 void kvm_store(struct kvm *k)
@@ -218,11 +230,11 @@ void kvm_store(struct kvm *k)
 void kvm_load(struct kvm *k)
 {
     struct vcpu *cpu = &k->m->cpu;
-    struct kvm_sregs s;
-    struct kvm_regs r;
+    struct kvm_sregs s = { 0 };
+    struct kvm_regs r = { 0 };
 
-    ioctl(k->vcpu, KVM_GET_SREGS, &s);
-    ioctl(k->vcpu, KVM_GET_REGS, &r);
+    VCPU(k, KVM_GET_SREGS, &s);
+    VCPU(k, KVM_GET_REGS, &r);
     for (int i = 0; i < SEGREGS; i++)
         cpu->seg[i] = from_kvm(segment_of(&s, i));
     cpu->tr = from_kvm(&s.tr);
@@ -307,8 +319,8 @@ uint32_t kvm_enter(struct kvm *k, uint64_t deadline)
         k->armed = UINT64_MAX;
         k->run->immediate_exit = 0;
     } else {
-        reason = KVM_EXIT_UNKNOWN;
-        k->run->hw.hardware_exit_reason = (uint64_t)errno;
+        failed(k, "KVM_RUN");
+        reason = KVM_EXIT_INTR;
     }
     k->unfinished = reason == KVM_EXIT_IO || reason == KVM_EXIT_MMIO;
     k->m->counters.exits[count_of(reason)]++;
@@ -326,7 +338,7 @@ void kvm_offer_interrupt(struct kvm *k)
         return;
     if (run->ready_for_interrupt_injection && bus_intr(&k->m->bus)) {
         interrupt.irq = bus_ack(&k->m->bus);
-        ioctl(k->vcpu, KVM_INTERRUPT, &interrupt);
+        VCPU(k, KVM_INTERRUPT, &interrupt);
         k->m->counters.events[interrupt.irq]++;
         k->m->cpu.halted = false;
         run->ready_for_interrupt_injection = 0;
@@ -338,8 +350,8 @@ static void drive_com1(struct kvm *k, bool level)
 {
     struct kvm_irq_level line = { .irq = IRQ_COM1, .level = level };
 
-    if (level != k->com1_line)
-        ioctl(k->vm, KVM_IRQ_LINE, &line);
+    if (level != k->com1_line && ioctl(k->vm, KVM_IRQ_LINE, &line))
+        failed(k, "KVM_IRQ_LINE");
     k->com1_line = level;
 }
 

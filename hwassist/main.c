@@ -33,7 +33,7 @@ static void cannot_go_on(struct kvm *k, const char *what, uint64_t number)
 {
     char why[160];
 
-    snprintf(why, sizeof why, "%s, hardware reason %#" PRIx64, what, number);
+    snprintf(why, sizeof why, "%s, %#" PRIx64, what, number);
     machine_stop(k->m, EXIT_BUG, why);
 }
 
@@ -115,7 +115,7 @@ static void run(struct vm *vm, struct kvm *k)
                 m->hooks.debugger(m, VEC_DB);           /* a step, if it was one, is done */
             break;
         case KVM_EXIT_IRQ_WINDOW_OPEN:
-            trace(vm, k, "window");
+            trace(vm, k, "interrupt-window");
             break;
         case KVM_EXIT_INTR:
             trace(vm, k, "timer");
@@ -136,8 +136,12 @@ static void run(struct vm *vm, struct kvm *k)
             cannot_go_on(k, "KVM_EXIT_FAIL_ENTRY: the processor refuses the guest's state",
                          k->run->fail_entry.hardware_entry_failure_reason);
             break;
+        case KVM_EXIT_UNKNOWN:
+            cannot_go_on(k, "KVM_EXIT_UNKNOWN: the processor left the guest for a reason that KVM does not know",
+                         k->run->hw.hardware_exit_reason);
+            break;
         default:
-            cannot_go_on(k, "KVM_RUN ended in a way this VMM does not know", k->run->hw.hardware_exit_reason);
+            cannot_go_on(k, "KVM_RUN ended in a way this VMM does not know: KVM_EXIT number", k->run->exit_reason);
         }
     }
 }

@@ -2,9 +2,8 @@
 ; 32-bit paging on and leave by IRET. They run at PROBE_AT, entered as a multiboot kernel is; the stack is set up.
 ;   extern const uint8_t kvm_probe_code[]; extern const uint32_t kvm_probe_bytes;
 %include "pc.inc"
+%include "kvm-probe.inc"         ; from probe.c, which puts the code at PROBE_AT and a page directory at PROBE_DIRECTORY
 
-PROBE_AT        equ 0x1000          ; kvm_probe() puts the code and the page directory there
-PROBE_DIRECTORY equ 0x2000
 CR0_PG          equ 0x80000001
 
 bits 32
@@ -20,7 +19,7 @@ kvm_probe_code:
     push PROBE_AT + .returned - kvm_probe_code
     iret
 .returned:
-    mov al, 42
+    mov al, PROBE_SAYS
     out PORT_DEBUG_EXIT, al
     hlt
 kvm_probe_bytes: dd $ - kvm_probe_code

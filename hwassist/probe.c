@@ -14,10 +14,13 @@
 extern const uint8_t kvm_probe_code[];
 extern const uint32_t kvm_probe_bytes;
 
-enum {
-    PROBE_AT = 0x1000, PROBE_DIRECTORY = 0x2000, PROBE_TABLE = 0x3000, PROBE_GDT = 0x4000, PROBE_STACK = 0x6000,
-    PROBE_RAM = 0x10000, PROBE_SAYS = 42, PROBE_SECONDS = 2,
-};
+/* Of these lines the Makefile makes an include for probe.asm. */
+#define PROBE_AT 0x1000
+#define PROBE_DIRECTORY 0x2000
+#define PROBE_SAYS 42
+
+enum { PROBE_TABLE = 0x3000, PROBE_GDT = 0x4000, PROBE_STACK = 0x6000, PROBE_RAM = 0x10000, PROBE_SECONDS = 2 };
+_Static_assert(PROBE_SECONDS == 2, "name_of() says so");
 
 static bool is_hypervisor_present(void)
 {

@@ -48,8 +48,8 @@ static void help(const char *vmm, const char *summary, const struct cli_option *
     printf("\n"
            "The guest's serial port is stdin and stdout. Exit status: (v << 1) | 1 for a value v that the guest\n"
            "writes to port 0xf4; %d bad usage or file; %d the guest crashed; %d this host cannot; %d a bug here;\n"
-           "%d timed out.\n",
-           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_TIMEOUT);
+           "%d gdb ended it; %d timed out.\n",
+           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_TIMEOUT);
 }
 
 int cli_error(const char *vmm, const char *format, ...)

@@ -10,6 +10,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "status.h"
+
 enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
        LOOK_EVERY = 50000000 /* ns */ };
 
@@ -84,7 +86,7 @@ static uint32_t register_value(struct vcpu *cpu, unsigned n)
 static bool find(uint32_t gla, uint32_t *gpa)
 {
     struct machine *m = &gdb.vm->machine;
-    struct translation t;
+    struct translation t = { 0 };
     bool found = memory_peek(m, gla, ACCESS_READ, &t) && t.gpa < m->mem.bytes;
 
     *gpa = t.gpa;
@@ -277,7 +279,7 @@ static void answer(const char *packet)
     case 'c': resume(false); break;
     case 's': resume(true); break;
     case 'D': put("OK"); hang_up(); break;
-    case 'k': machine_stop(&gdb.vm->machine, 0, "gdb ended it"); hang_up(); break;
+    case 'k': machine_stop(&gdb.vm->machine, EXIT_KILLED, "gdb ended it (kill)"); hang_up(); break;
     case 'H': case 'T': put("OK"); break;
     case 'q': put(!strncmp(packet, "qAttached", 9) ? "1" : !strncmp(packet, "qSupported", 10) ? "PacketSize=1000" : ""); break;
     default: put(""); break;
@@ -363,14 +365,18 @@ bool gdb_steps(void) { return gdb.stepping; }
 static bool wait_for_gdb(uint16_t port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, error;
 
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&at, sizeof at) != 0 || listen(listener, 1) != 0)
+    if (listener < 0)
         return false;
-    fprintf(stderr, "waiting for gdb: gdb %s -ex 'target remote :%u'\n", gdb.vm->options.kernel, port);
-    gdb.connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    if (bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 1) == 0) {
+        fprintf(stderr, "waiting for gdb: gdb %s -ex 'target remote :%u'\n", gdb.vm->options.kernel, port);
+        gdb.connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    }
+    error = errno;
     close(listener);
+    errno = error;
     return gdb.connection >= 0;
 }
 

@@ -8,7 +8,8 @@
 
 #include "vm.h"
 
-/* Wait for gdb at vm->options.gdb (a port of this host only), if there is to be one. False: a sentence has been printed. */
+/* Wait for gdb at vm->options.gdb (a port of this host only), if there is to be one, as long as it takes: --timeout counts the
+ * time in which the guest runs. False: a sentence has been printed. */
 bool gdb_attach(struct vm *vm);
 
 /* Does it want one instruction only? The trap flag is set then. */

@@ -8,6 +8,7 @@ enum {
     EXIT_CRASH = 4,             /* the guest: triple fault, or what this machine does not model */
     EXIT_HOST = 6,              /* this host cannot run the VMM */
     EXIT_BUG = 8,               /* the VMM itself is wrong */
+    EXIT_KILLED = 10,           /* a debugger's user ended the guest */
     EXIT_TIMEOUT = 124,         /* --timeout, as timeout(1) has it */
 };
 

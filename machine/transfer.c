@@ -319,8 +319,9 @@ uint32_t flags_writable(const struct vcpu *cpu)
 bool transfer_iret(struct machine *m, unsigned bytes)
 {
     /* LAB 2.6: pop EIP, CS and EFLAGS, and go there (return_to does it, to less privilege with another stack). Flags change last, as
-     * far as they may at the privilege that IRET began with. NT and a return to virtual-8086 mode are not modelled: stop the
-     * machine with a sentence. Intel SDM vol. 2A, IRET. */
+     * far as they may at the privilege that IRET began with: what POPF may change, RF, and at CPL 0 VIF and VIP. With an operand size
+     * of 16 the upper half stays. NT and a return to virtual-8086 mode are not modelled: stop the machine with a sentence. Intel SDM
+     * vol. 2A, IRET. */
     struct vcpu *cpu = &m->cpu;
     struct stack s = stack_current(cpu);
     uint32_t eip, cs, flags, mask = flags_writable(cpu) | FLAG_RF;

@@ -37,7 +37,7 @@ bool transfer_call(struct machine *m, uint16_t selector, uint32_t eip, unsigned 
 bool transfer_return(struct machine *m, unsigned bytes, unsigned release);
 bool transfer_iret(struct machine *m, unsigned bytes);
 
-/* What POPF and IRET may change of EFLAGS at the current privilege (Intel SDM vol. 1 3.4.3). */
+/* What POPF may change of EFLAGS at the current privilege (Intel SDM vol. 1 3.4.3). IRET changes RF as well and, at CPL 0, VIF and VIP. */
 uint32_t flags_writable(const struct vcpu *cpu);
 
 #endif

@@ -96,8 +96,10 @@ int vm_finish(struct vm *vm)
     console_flush(&vm->console);
     if (m->stopped) {
         fprintf(stderr, "%s: %s\n", vm->name, m->why);
-        dump_machine(stderr, m, &vm->symbols);
-        print_last_exits(vm);
+        if (m->status != EXIT_KILLED) {
+            dump_machine(stderr, m, &vm->symbols);
+            print_last_exits(vm);
+        }
     }
     m->counters.timer_ticks_lost = m->bus.pit.lost;
     if (vm->options.counters && !counters_write(&m->counters, vm->name, vm->options.counters)) {

@@ -57,6 +57,7 @@ test_raw_gdb_interrupts()
     INTERRUPT=2
     gdb_on "$ROOT/build/tests/bad/spin" "" continue "info symbol \$pc" kill
     grep -q 'Program received signal SIGINT' said && grep -q 'spinning' said || fail "no ^C: $PWD/said"
+    [ $status -eq 10 ] || fail "exit status $status: $PWD/stderr"
 }
 
 # A debugger that is killed, while the guest stands at a breakpoint or while it runs towards one: the guest goes on without.

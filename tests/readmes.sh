@@ -65,6 +65,9 @@ test_readmes_name_what_is_there() {
     [ ! -s missing ] || fail "$(head -n 3 missing | tr '\n' ';') all of it in $PWD/missing"
 }
 
+# Each line that a variant changes is still there.
+test_variants_change_something() { sh "$ROOT/benchmarks/variants.sh" --check >said 2>&1 || fail "$(head -n 1 said)"; }
+
 # What commands print and no run measures.
 test_readmes_figures_are_current() {
     # shellcheck disable=SC2046

@@ -57,9 +57,9 @@ static void run(struct vm *vm, struct direct *direct)
             vm_idle(vm);
             continue;
         }
-        /* LAB 2.7: run the guest, and look why it stopped. A sensitive instruction (direct->insn) is emulated; the exception that it
-         * may raise goes through the guest's IDT, as does one that an instruction of the guest's own raised; when the timer ended
-         * the run, devices catch up. Each kind is traced. */
+        /* LAB 2.7: run the guest (direct_run(); with `cure`, run_one() in its place), and look why it stopped. A sensitive
+         * instruction (direct->insn) is emulated; the exception that it may raise goes through the guest's IDT, as does one that an
+         * instruction of the guest's own raised; when the timer ended the run, devices catch up. Each kind is traced. */
         switch (cure ? run_one(vm, direct) : direct_run(direct, vm_deadline(vm))) {
         case DIRECT_SENSITIVE:
             vm_trace(vm, "emulate", true);

@@ -1,7 +1,6 @@
-/* The fifth answer: run no guest code at all. An interpreter of the integer instructions of a Pentium III, in portable C: what
- * QEMU, Bochs and the seeds of this field did before there was anything better. An instruction is decoded once (by machine/'s
- * decoder) into an operation: a function and its operands. Operations stand in blocks, each calls the next (the compiler makes
- * jumps of that), and sensitive instructions leave to the run loop in main.c as they do under every VMM of this kit.
+/* The fifth answer: run no guest code at all. An interpreter of a Pentium III's integer instructions, in portable C. Each is decoded
+ * once (by machine/'s decoder) into operations: a function and its operands. Operations stand in blocks, each calls the next (the
+ * compiler makes jumps of that), and sensitive instructions leave to the run loop as they do under every VMM of this kit.
  *
  *   main.c      the run loop               compile.c   from an instruction to operations
  *   blocks.c    finding and dropping       ops.c       what operations do (flags.h, access.h)

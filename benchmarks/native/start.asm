@@ -8,6 +8,7 @@ extern twin_main
 SYS_EXIT  equ 1
 SYS_WRITE equ 4
 
+; _Noreturn void _start(void);   exits with what twin_main() returns; keeps nothing
 ; At entry, ESP ->  argc | argv[0] | argv[1] | ... | 0 | environment
 _start:
     mov eax, empty
@@ -21,7 +22,8 @@ _start:
     mov eax, SYS_EXIT
     int 0x80
 
-; void linux_write(const char *text, uint32_t size): to standard output
+; void linux_write(const char *text, uint32_t size);   to standard output
+; Keeps EBX, ESI, EDI, EBP; clobbers EAX, ECX, EDX. At INT, ESP ->  EBX | return address | text | size
 linux_write:
     push ebx
     mov eax, SYS_WRITE

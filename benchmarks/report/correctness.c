@@ -1,7 +1,6 @@
 /* What each technique gets right: groups of probes by techniques, each cell a link to what was expected and what was seen. */
 #include <regex.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "report.h"
@@ -10,47 +9,64 @@
 
 enum { GROUPS_MAX = 16, TECHNIQUES_MAX = 64 };
 
-static struct group { char pattern[80], label[80], why[120]; regex_t regex; } groups[GROUPS_MAX];
-static int group_count;
+/* ---- groups: of the tests' file, so that README.md, the report and the talk have the same ----------- */
+
+static struct group groups[GROUPS_MAX];
+static regex_t patterns[GROUPS_MAX];
+static int group_total;
+
+/* "pattern|label|why"; the pattern may have a | in it. */
+static void read_line(char *line)
+{
+    char *why = strrchr(line, '|'), *label;
+
+    if (*line == '#' || !why || group_total == GROUPS_MAX)
+        return;
+    *why++ = '\0';
+    label = strrchr(line, '|');
+    if (!label)
+        return;
+    *label++ = '\0';
+    snprintf(groups[group_total].label, sizeof groups->label, "%s", label);
+    snprintf(groups[group_total].why, sizeof groups->why, "%.*s", (int)strcspn(why, "\n"), why);
+    group_total += regcomp(&patterns[group_total], line, REG_EXTENDED | REG_NOSUB) == 0;
+}
 
 static void read_groups(void)
 {
-    FILE *f = fopen(GROUPS_FILE, "r");
+    static bool tried;
     char line[400];
+    FILE *f;
 
-    if (group_count || !f) {
-        if (!f)
-            fprintf(stderr, "quadreport: " GROUPS_FILE " cannot be read: run this where the kit's Makefile is\n");
+    if (tried)
+        return;
+    tried = true;
+    f = fopen(GROUPS_FILE, "r");
+    if (!f) {
+        fprintf(stderr, "quadreport: " GROUPS_FILE " cannot be read: run this where the kit's Makefile is\n");
         return;
     }
-    while (group_count < GROUPS_MAX && fgets(line, sizeof line, f)) {
-        struct group *g = &groups[group_count];
-        char *why = strrchr(line, '|'), *label;
-
-        if (*line == '#' || !why)
-            continue;
-        *why = '\0';
-        label = strrchr(line, '|');
-        if (!label)
-            continue;
-        *label = '\0';
-        snprintf(g->pattern, sizeof g->pattern, "%.79s", line);
-        snprintf(g->label, sizeof g->label, "%s", label + 1);
-        snprintf(g->why, sizeof g->why, "%.*s", (int)strcspn(why + 1, "\n"), why + 1);
-        group_count += regcomp(&g->regex, g->pattern, REG_EXTENDED | REG_NOSUB) == 0;
-    }
+    while (fgets(line, sizeof line, f))
+        read_line(line);
     fclose(f);
 }
 
-static int group_of(const char *probe)
+const struct group *group_at(int g)
 {
-    for (int g = 0; g < group_count; g++)
-        if (regexec(&groups[g].regex, probe, 0, NULL, 0) == 0)
+    read_groups();
+    return g < group_total ? &groups[g] : NULL;
+}
+
+int group_of(const char *probe)
+{
+    read_groups();
+    for (int g = 0; g < group_total; g++)
+        if (regexec(&patterns[g], probe, 0, NULL, 0) == 0)
             return g;
     return -1;
 }
 
-static void count_group(const json_t *verdict, int g, int *right, int *all)
+void group_count(const json_t *verdict, int g, int *right, int *all)
 {
     json_t *probe;
     size_t i;
@@ -63,6 +79,8 @@ static void count_group(const json_t *verdict, int g, int *right, int *all)
         }
 }
 
+/* ---- the section ---------------------------------------------------------------------------------- */
+
 static bool group_is_there(const struct results *r, int g)
 {
     json_t *v;
@@ -70,7 +88,7 @@ static bool group_is_there(const struct results *r, int g)
     int right, all;
 
     json_array_foreach(list_of(r, "correctness"), i, v) {
-        count_group(v, g, &right, &all);
+        group_count(v, g, &right, &all);
         if (all)
             return true;
     }
@@ -79,10 +97,14 @@ static bool group_is_there(const struct results *r, int g)
 
 static bool ran(const json_t *verdict) { return json_array_size(json_object_get(verdict, "probes")) > 0; }
 
+/* It began, but did not come to its end: what is missing is not right. */
+static bool cut_short(const json_t *verdict) { return ran(verdict) && *word_of(verdict, "reason"); }
+
 static void matrix(struct doc *d, const struct results *r)
 {
     const char *columns[TECHNIQUES_MAX + 1] = { "<probes, and why those fail under trap-emulate" };
     char id[160];
+    const struct group *group;
     int n = 1, right, all;
     json_t *v;
     size_t i;
@@ -91,17 +113,19 @@ static void matrix(struct doc *d, const struct results *r)
         if (ran(v))
             columns[n++] = title_of(r, word_of(v, "technique"));
     doc_table(d, columns, n);
-    for (int g = 0; g < group_count; g++) {
+    for (int g = 0; (group = group_at(g)); g++) {
         if (!group_is_there(r, g))
             continue;
         doc_row(d);
-        doc_cell(d, "text operation", "**%s**\n%s", groups[g].label, groups[g].why);
+        doc_cell(d, "text operation", "**%s**\n%s", group->label, group->why);
         json_array_foreach(list_of(r, "correctness"), i, v) {
             if (!ran(v))
                 continue;
-            count_group(v, g, &right, &all);
+            group_count(v, g, &right, &all);
             snprintf(id, sizeof id, "probes-%s-%d", word_of(v, "technique"), g);
-            if (!all)
+            if (cut_short(v))
+                doc_link(d, "wrong", id, "n/a after %d", all);
+            else if (!all)
                 doc_cell(d, "none", " ");
             else
                 doc_link(d, right == all ? "right" : "wrong", id, "%d/%d", right, all);
@@ -119,12 +143,12 @@ static void details(struct doc *d, const struct results *r, const json_t *verdic
     size_t i;
     int right, all;
 
-    count_group(verdict, g, &right, &all);
+    group_count(verdict, g, &right, &all);
     if (!all)
         return;
     snprintf(id, sizeof id, "probes-%s-%d", word_of(verdict, "technique"), g);
     doc_html_only(d, right == all);                         /* nothing to tell on paper */
-    doc_details(d, id, "%s under %s: %d of %d right", groups[g].label, title_of(r, word_of(verdict, "technique")), right, all);
+    doc_details(d, id, "%s under %s: %d of %d right", group_at(g)->label, title_of(r, word_of(verdict, "technique")), right, all);
     doc_table(d, columns, sizeof columns / sizeof columns[0]);
     for (int good = 0; good < 2; good++)
         json_array_foreach(json_object_get(verdict, "probes"), i, probe) {
@@ -148,13 +172,14 @@ void section_correctness(struct doc *d, const struct results *r)
     json_t *v, *probe;
     size_t i, k;
 
-    read_groups();
     doc_heading(d, 2, "correctness", "Who gets it right?");
-    json_array_foreach(list_of(r, "correctness"), i, v)
+    json_array_foreach(list_of(r, "correctness"), i, v) {
+        unexpected += cut_short(v);
         json_array_foreach(json_object_get(v, "probes"), k, probe) {
             all++;
             unexpected += !truth_of(probe, "right") && !*word_of(probe, "expected");
         }
+    }
     if (!all) {
         doc_text(d, "The probes were not run (FILTER left them out).");
         return;
@@ -165,7 +190,7 @@ void section_correctness(struct doc *d, const struct results *r)
     matrix(d, r);
     doc_details(d, NULL, "Cell by cell: what each probe expected and saw");
     json_array_foreach(list_of(r, "correctness"), i, v)
-        for (int g = 0; g < group_count; g++)
+        for (int g = 0; group_at(g); g++)
             details(d, r, v, g);
     doc_end_details(d);
     json_array_foreach(list_of(r, "correctness"), i, v)

@@ -10,7 +10,7 @@ enum { COLUMNS_MAX = 40 };
 
 /* ---- tables -------------------------------------------------------------------------------------- */
 
-/* The techniques whose time is time, and which have something to say on these workloads; the host's own limits are not one. */
+/* The techniques whose time is time, and which have something to say on these workloads. */
 static int columns_of(const struct results *r, const char *workloads, const json_t **techniques)
 {
     json_t *t;
@@ -18,8 +18,7 @@ static int columns_of(const struct results *r, const char *workloads, const json
     int n = 0;
 
     json_array_foreach(list_of(r, "techniques"), i, t)
-        if (n < COLUMNS_MAX - 1 && !*word_of(t, "baseline") && strcmp(word_of(t, "name"), "host") &&
-            has_any(r, word_of(t, "name"), workloads))
+        if (n < COLUMNS_MAX - 1 && is_real(t) && has_any(r, word_of(t, "name"), workloads))
             techniques[n++] = t;
     return n;
 }
@@ -127,10 +126,23 @@ static const char *surplus(double ratio, char text[32])
     return text;
 }
 
+/* How many of compute's were measured. */
+static int programs(const struct results *r)
+{
+    json_t *b;
+    size_t i;
+    int n = 0;
+
+    json_array_foreach(list_of(r, "benchmarks"), i, b)
+        n += !strcmp(word_of(b, "workload"), "compute") && !isnan(median_of(r, "native", word_of(b, "name")));
+    return n;
+}
+
 static void compute_sentence(const struct results *r, char *sentence, size_t size)
 {
     const json_t *techniques[COLUMNS_MAX];
-    int n = columns_of(r, "compute", techniques), at = snprintf(sentence, size, "Times native, nine programs, geometric mean:");
+    int n = columns_of(r, "compute", techniques), at = snprintf(sentence, size, "Times native, %d programs, geometric mean:", programs(r));
+    const char *cpu = word_of(json_object_get(r->root, "context"), "cpu");
     char text[3][32];
     double direct;
 
@@ -144,7 +156,8 @@ static void compute_sentence(const struct results *r, char *sentence, size_t siz
     if ((size_t)at < size)
         snprintf(sentence + at, size - (size_t)at, ". What runs directly costs %s%s; what is translated whole, %s; what is read "
                  "instruction by instruction, %s.", surplus(direct, text[0]),
-                 direct >= 1.02 ? " (its code segment ends below the monitor, and from such a one AMD's processors fetch more slowly)" : "",
+                 direct >= 1.02 && strstr(cpu, "AMD") ? " (its code segment ends below the monitor, and from such a one AMD's processors "
+                                                        "fetch more slowly)" : "",
                  surplus(ratio_of(r, "binary-translation-all", "compute-*", "native", ""), text[1]),
                  surplus(ratio_of(r, "emulation", "compute-*", "native", ""), text[2]));
 }
@@ -158,7 +171,7 @@ void section_costs(struct doc *d, const struct results *r)
     doc_heading(d, 2, "costs", "What does it cost?");
     widest(r, sentence, sizeof sentence);
     doc_figure(d, "cost", sentence);
-    doc_text(d, "Median of all samples; its 95 %% confidence interval (bootstrap over runs, then over their samples). Events are "
+    doc_text(d, "Median of all samples; its 95 %% confidence interval (bootstrap over runs). Events are "
                 "what left the guest for the VMM, counted in runs of their own. The factor is against trap-emulate.");
     cost_table(d, r, NANO, "trap-emulate");
     doc_heading(d, 3, "boot", "Boot to DONE, whole process");
@@ -203,7 +216,7 @@ static const struct published {
       "forkwait" },
     { "page fault, the same two", "Barham et al. 2003, table 5: Xen 2.73, VMware 12.4 µs", 2.73 / 12.4, "paravirt", "pgfault",
       "binary-translation", "pgfault" },
-    { "a trap, emulated (cli) over a bare signal", "dosemu2, 2015: 4900 over 3100 cycles", 4900.0 / 3100, "trap-emulate", "in", "host",
+    { "a trap, emulated (in), over a bare signal", "dosemu2, 2015: 4900 over 3100 cycles", 4900.0 / 3100, "trap-emulate", "in", "host",
       "signal-roundtrip" },
 };
 

@@ -164,7 +164,8 @@ enum { FROM = 380, DECADE = 112, DECADES = 6 };             /* 0.1 ns to 100 µs
 static double place(double ns) { return FROM + fmin(fmax(log10(fmax(ns, 1e-9)) + 1, 0), DECADES) * DECADE; }
 
 static const struct { const char *name, *class; } shown[] = {
-    { "trap-emulate", "trap" }, { "binary-translation", "bt" }, { "paravirt", "pv" }, { "hwassist", "hw" }, { "emulation", "plain" }, { "qemu-tcg", "plain" },
+    { "trap-emulate", "trap" }, { "binary-translation", "bt" }, { "paravirt", "pv" }, { "hwassist", "hw" },
+    { "emulation", "plain" }, { "qemu-tcg", "plain" },
 };
 enum { SHOWN = sizeof shown / sizeof shown[0] };
 

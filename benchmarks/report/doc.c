@@ -84,19 +84,19 @@ bool html_data(FILE *f, const char *type, const char *file)
     return true;
 }
 
-/* ---- the whole ----------------------------------------------------------------------------------- */
-
-static void copy(FILE *to, const char *file)
+void html_file(FILE *f, const char *file)
 {
     FILE *from = fopen(file, "r");
     char buffer[4096];
     size_t n;
 
     while (from && (n = fread(buffer, 1, sizeof buffer, from)) > 0)
-        fwrite(buffer, 1, n, to);
+        fwrite(buffer, 1, n, f);
     if (from)
         fclose(from);
 }
+
+/* ---- the whole ----------------------------------------------------------------------------------- */
 
 static FILE *open_in(const char *directory, const char *name)
 {
@@ -117,7 +117,7 @@ bool doc_open(struct doc *d, const char *directory, const char *css, const char 
     fputs("<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>", d->html);
     html_text(d->html, title);
     fputs("</title>\n<style>\n", d->html);
-    copy(d->html, css);
+    html_file(d->html, css);
     fputs("</style>\n<main>\n", d->html);
     doc_heading(d, 1, NULL, title);
     return true;

@@ -17,6 +17,9 @@ struct doc {
 /* Text as HTML has it: & < > " and ' escaped. */
 void html_text(FILE *f, const char *text);
 
+/* The file as it is, of the kit's own: a style sheet, a script. Nothing, if it cannot be read. */
+void html_file(FILE *f, const char *file);
+
 /* The file as a data: URL, so that a page needs no other file. False: it cannot be read. */
 bool html_data(FILE *f, const char *type, const char *file);
 

@@ -1,7 +1,5 @@
 /* What the talk shows as it is: transcripts and traces of build/bench/talk/, which `make slides` has just made, and the kit's own source.
  * All of it is text, whatever it contains; where it is missing, the slide says so. */
-#include <regex.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "slides.h"
@@ -191,52 +189,32 @@ void excerpt_port(struct doc *d, const char *file)
 
 /* ---- correctness ----------------------------------------------------------------------------------- */
 
-enum { COLUMNS = 5, GROUPS = 16 };
-
-/* How many probes of the group there are, and are right; those that match an earlier group's pattern are that one's. */
-static void count(const json_t *verdict, const regex_t *patterns, int g, int *right, int *all)
-{
-    json_t *probe;
-    size_t i;
-
-    *right = *all = 0;
-    json_array_foreach(json_object_get(verdict, "probes"), i, probe) {
-        int k = 0;
-
-        while (k <= g && regexec(&patterns[k], word_of(probe, "name"), 0, NULL, 0))
-            k++;
-        *all += k == g;
-        *right += k == g && truth_of(probe, "right");
-    }
-}
+enum { COLUMNS = 5 };
 
 /* One row of the matrix, if any of the techniques has such probes. */
-static void group_row(struct doc *d, const json_t *const *verdicts, int n, const regex_t *patterns, int g, const char *label,
-                      const char *why_)
+static void group_row(struct doc *d, const json_t *const *verdicts, int n, int g)
 {
     int right[COLUMNS], all[COLUMNS], any = 0;
 
     for (int k = 0; k < n; k++) {
-        count(verdicts[k], patterns, g, &right[k], &all[k]);
+        group_count(verdicts[k], g, &right[k], &all[k]);
         any |= all[k];
     }
     if (!any)
         return;
     doc_row(d);
-    doc_cell(d, "text", "%s", label);
+    doc_cell(d, "text", "%s", group_at(g)->label);
     for (int k = 0; k < n; k++)
         doc_cell(d, !all[k] ? "" : right[k] == all[k] ? "right" : "wrong", all[k] ? "%d of %d" : " ", right[k], all[k]);
-    doc_cell(d, "text soft", "%s", why_);
+    doc_cell(d, "text soft", "%s", group_at(g)->why);
 }
 
-void excerpt_groups(struct doc *d, const struct results *r, const char *file)
+void excerpt_groups(struct doc *d, const struct results *r)
 {
     static const char *const wanted[] = { "qemu-tcg", "trap-emulate", "binary-translation", "paravirt", "hwassist", "hwassist-svm" };
     const char *columns[COLUMNS + 2] = { "<probes" };
     const json_t *verdicts[COLUMNS];
-    const struct excerpt *e = excerpt_read(file);
-    regex_t patterns[GROUPS];
-    int n = 0, groups = 0;
+    int n = 0;
     json_t *v;
     size_t i;
 
@@ -252,21 +230,7 @@ void excerpt_groups(struct doc *d, const struct results *r, const char *file)
     }
     columns[n + 1] = "<under trap-emulate";
     doc_table(d, columns, n + 2);
-    for (int l = 0; l < e->n && groups < GROUPS; l++) {     /* "pattern|label|why"; the pattern may have a | in it */
-        char line[LINE_SIZE], *why_ = strcpy(line, e->line[l]), *label;
-
-        if (*line == '#' || !(why_ = strrchr(line, '|')))
-            continue;
-        *why_++ = '\0';
-        if (!(label = strrchr(line, '|')))
-            continue;
-        *label++ = '\0';
-        if (regcomp(&patterns[groups], line, REG_EXTENDED | REG_NOSUB))
-            continue;
-        group_row(d, verdicts, n, patterns, groups, label, why_);
-        groups++;
-    }
+    for (int g = 0; group_at(g); g++)
+        group_row(d, verdicts, n, g);
     doc_end_table(d);
-    while (groups)
-        regfree(&patterns[--groups]);
 }

@@ -6,12 +6,9 @@
 
 #include "report.h"
 
-/* By what an event crosses. The units are measured by benchmarks/calibrate.c in the same run. */
+/* By what an event crosses that takes no gate. The units are measured by benchmarks/calibrate.c in the same run. */
 static const struct unit { const char *event, *of[2]; } units[] = {
     { "shadow-fill", { "signal-roundtrip", "mmap-page" } },
-    { "gate", { "gate-roundtrip" } },                       /* gate-call, gate-store, ... */
-    { "hypercall", { "gate-roundtrip" } },
-    { "user-call", { "gate-roundtrip" } },
     { "sensitive", { "signal-roundtrip" } },
     { "exception", { "signal-roundtrip" } },
     { "software-interrupt", { "signal-roundtrip" } },
@@ -22,6 +19,8 @@ static const struct unit { const char *event, *of[2]; } units[] = {
 /* Cycles; NAN: nobody knows. */
 static double unit_of(const struct results *r, const char *event)
 {
+    if (by_gate(event))
+        return median_of(r, "host", "gate-roundtrip");
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
         if (!strncmp(event, units[i].event, strlen(units[i].event))) {
             double cost = median_of(r, "host", units[i].of[0]);
@@ -90,6 +89,8 @@ void section_model(struct doc *d, const struct results *r)
 /* The technique whose only cost is its exits: a processor with virtualization. Its counts come from an emulated one. */
 #define HARDWARE "hwassist-svm"
 
+/* What an operation takes beside its exits, nobody has timed on such a processor. A turn of the empty loop stands for it, which runs
+ * directly under trap-emulate: little beside an exit. */
 int predict(const struct results *r, double exit_ns)
 {
     double exit_cycles = exit_ns * r->ghz;
@@ -102,11 +103,11 @@ int predict(const struct results *r, double exit_ns)
            "operation", "exits", "hardware", "trap-emul.", "bin.-trans.", "paravirt");
     json_array_foreach(list_of(r, "results"), i, s) {
         const char *name = word_of(s, "benchmark"), *others[] = { "trap-emulate", "binary-translation", "paravirt" };
-        double exits = number_of(s, "exits_per_op"), native = median_of(r, "trap-emulate", "null");
+        double exits = number_of(s, "exits_per_op"), null = median_of(r, "trap-emulate", "null");
 
         if (strcmp(word_of(s, "technique"), HARDWARE) || isnan(exits) || isnan(median_of(r, "trap-emulate", name)) || !strcmp(name, "boot"))
             continue;
-        printf("%-16s %6.3g %12s  ", name, exits, exits > 0.005 ? in_time((exits * exit_cycles + native) / r->ghz, text[3]) : "as native");
+        printf("%-16s %6.3g %12s  ", name, exits, exits > 0.005 ? in_time((exits * exit_cycles + null) / r->ghz, text[3]) : "as native");
         for (int k = 0; k < 3; k++) {
             double other = median_of(r, others[k], name);
 

@@ -22,13 +22,6 @@ static FILE *create(const char *directory, const char *name, const char *head)
     return f;
 }
 
-static bool real(const json_t *technique) { return !*word_of(technique, "baseline") && strcmp(word_of(technique, "name"), "host"); }
-
-static bool emulated(const json_t *technique)
-{
-    return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
-}
-
 static bool is_row(const struct results *r, const json_t *benchmark, const char *workloads)
 {
     json_t *t;
@@ -37,7 +30,7 @@ static bool is_row(const struct results *r, const json_t *benchmark, const char 
     if (!strstr(workloads, word_of(benchmark, "workload")))
         return false;
     json_array_foreach(list_of(r, "techniques"), i, t)
-        if (real(t) && series_of(r, word_of(t, "name"), word_of(benchmark, "name")))
+        if (is_real(t) && series_of(r, word_of(t, "name"), word_of(benchmark, "name")))
             return true;
     return false;
 }
@@ -93,7 +86,7 @@ static void data(const struct results *r, const char *directory, const char *nam
 
     labels(f, r, workloads);
     json_array_foreach(list_of(r, "techniques"), i, t)
-        if (real(t))
+        if (is_real(t))
             block(f, r, t, ++number, workloads, base);
     fclose(f);
 }
@@ -118,20 +111,20 @@ static void emulated_data(const struct results *r, const char *directory)
 
     fprintf(f, "\"row\" \"benchmark\"");
     json_array_foreach(list_of(r, "techniques"), i, t)
-        if (emulated(t))
+        if (is_emulated(t))
             fprintf(f, " \"%s, %s\"", word_of(t, "title"),
                     has_any(r, word_of(t, "name"), "boot bench bench-user compute") ? "time" : "instructions");
     json_array_foreach(list_of(r, "benchmarks"), k, b) {
         bool any = false;
 
         json_array_foreach(list_of(r, "techniques"), i, t)
-            any = any || (emulated(t) && !isnan(emulated_ratio(r, t, word_of(b, "name"))));
+            any = any || (is_emulated(t) && !isnan(emulated_ratio(r, t, word_of(b, "name"))));
         if (any)
             fprintf(f, "\n%d \"%s\"", ++row, word_of(b, "name"));
         json_array_foreach(list_of(r, "techniques"), i, t) {
-            double ratio = any && emulated(t) ? emulated_ratio(r, t, word_of(b, "name")) : NAN;
+            double ratio = any && is_emulated(t) ? emulated_ratio(r, t, word_of(b, "name")) : NAN;
 
-            if (any && emulated(t))
+            if (any && is_emulated(t))
                 fprintf(f, isnan(ratio) ? " ?" : " %.6g", ratio);
         }
     }

@@ -21,11 +21,6 @@ static const char *rounded(double value, char text[24])
     return text;
 }
 
-static double least(const struct results *r, const char *technique, const char *benchmark)
-{
-    return number_of(series_of(r, technique, benchmark), "minimum");
-}
-
 static void factor_cell(struct doc *d, double factor)
 {
     char text[24];
@@ -54,7 +49,7 @@ void section_ways(struct doc *d, const struct results *r)
 
     doc_table(d, columns, 2);
     for (size_t i = 0; i < sizeof ways / sizeof ways[0]; i++) {
-        double cycles = least(r, ways[i].technique, ways[i].benchmark);
+        double cycles = least_of(r, ways[i].technique, ways[i].benchmark);
 
         doc_row(d);
         doc_cell(d, "text", "%s", ways[i].what);
@@ -64,8 +59,6 @@ void section_ways(struct doc *d, const struct results *r)
 }
 
 /* ---- paravirt: events by their kind, and cycles -------------------------------------------------- */
-
-static bool by_gate(const char *event) { return !strncmp(event, "gate", 4) || !strcmp(event, "hypercall") || !strcmp(event, "user-call"); }
 
 static void count_kinds(const json_t *series, double *signals, double *gates)
 {
@@ -79,7 +72,7 @@ static void count_kinds(const json_t *series, double *signals, double *gates)
 
 static void kinds_cell(struct doc *d, const struct results *r, const char *technique, const char *benchmark)
 {
-    double signals, gates, cycles = least(r, technique, benchmark);
+    double signals, gates, cycles = least_of(r, technique, benchmark);
     char s[24] = "", g[24] = "", text[24];
 
     count_kinds(series_of(r, technique, benchmark), &signals, &gates);
@@ -127,7 +120,7 @@ void section_interpreters(struct doc *d, const struct results *r)
         doc_row(d);
         doc_cell(d, "text", "%s", name + 8);
         for (size_t p = 0; p < 3; p++)
-            factor_cell(d, least(r, pairs[p][0], name) / least(r, pairs[p][1], name));
+            factor_cell(d, least_of(r, pairs[p][0], name) / least_of(r, pairs[p][1], name));
     }
     doc_row(d);
     doc_cell(d, "text", "geometric mean");

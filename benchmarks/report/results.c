@@ -78,6 +78,11 @@ double median_of(const struct results *r, const char *technique, const char *ben
     return number_of(series_of(r, technique, benchmark), "median");
 }
 
+double least_of(const struct results *r, const char *technique, const char *benchmark)
+{
+    return number_of(series_of(r, technique, benchmark), "minimum");
+}
+
 double instructions_of(const struct results *r, const char *technique, const char *benchmark)
 {
     return number_of(json_object_get(r->index, key(technique, benchmark)), "instructions_per_op");
@@ -120,6 +125,22 @@ bool has_any(const struct results *r, const char *technique, const char *workloa
         if (strstr(workloads, word_of(b, "workload")) && series_of(r, technique, word_of(b, "name")))
             return true;
     return false;
+}
+
+bool is_real(const json_t *technique)
+{
+    return !*word_of(technique, "baseline") && strcmp(word_of(technique, "name"), "host");
+}
+
+bool is_emulated(const json_t *technique)
+{
+    return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
+}
+
+/* Binary translation's are gate-call, gate-store, ...; the others are paravirt's. */
+bool by_gate(const char *event)
+{
+    return !strncmp(event, "gate", 4) || !strcmp(event, "hypercall") || !strcmp(event, "user-call");
 }
 
 const char *in_time(double ns, char text[24])

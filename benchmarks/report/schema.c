@@ -63,8 +63,10 @@ static bool check_word(struct check *c, const json_t *schema, const json_t *v)
 
     if (most && json_string_length(v) > (size_t)json_integer_value(most))
         return fail(c, "is longer than a text there may be", "");
-    if (!pattern || regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB))
+    if (!pattern)
         return true;
+    if (regcomp(&regex, pattern, REG_EXTENDED | REG_NOSUB))
+        return fail(c, "cannot be held to the schema's pattern ", pattern);
     matches = regexec(&regex, text, 0, NULL, 0) == 0;
     regfree(&regex);
     return matches || fail(c, "does not look like ", pattern);

@@ -1,4 +1,4 @@
-/* The smaller sections: the answer first, the translator's time, emulated processors, targets, hosts, notes. */
+/* The smaller sections: the answer first, one trap, the translator's time, emulated processors, the port, targets. Next: machines.c. */
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
@@ -8,18 +8,24 @@
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
 
-static void count_probes(const struct results *r, const char *technique, int *right, int *all)
+/* Why they did not come to their end; "" if they did. */
+static const char *count_probes(const struct results *r, const char *technique, int *right, int *all)
 {
+    const char *reason = "";
     json_t *v, *probe;
     size_t i, k;
 
     *right = *all = 0;
-    json_array_foreach(list_of(r, "correctness"), i, v)
-        json_array_foreach(json_object_get(v, "probes"), k, probe)
-            if (!strcmp(word_of(v, "technique"), technique)) {
-                (*all)++;
-                *right += truth_of(probe, "right");
-            }
+    json_array_foreach(list_of(r, "correctness"), i, v) {
+        if (strcmp(word_of(v, "technique"), technique))
+            continue;
+        reason = word_of(v, "reason");
+        json_array_foreach(json_object_get(v, "probes"), k, probe) {
+            (*all)++;
+            *right += truth_of(probe, "right");
+        }
+    }
+    return reason;
 }
 
 /* One line a technique: what it gets right, what computing and one privileged instruction cost. */
@@ -36,14 +42,17 @@ void section_answer(struct doc *d, const struct results *r)
     json_array_foreach(list_of(r, "techniques"), i, t) {
         const char *name = word_of(t, "name");
         double compute = ratio_of(r, name, "compute-*", "native", ""), boot = median_of(r, name, "boot");
+        const char *reason;
         int right, all;
 
-        count_probes(r, name, &right, &all);
-        if (*word_of(t, "baseline") || !strcmp(name, "host") || (!all && isnan(compute)))
+        reason = count_probes(r, name, &right, &all);
+        if (!is_real(t) || (!all && isnan(compute)))
             continue;
         doc_row(d);
         doc_cell(d, "text", "%s", word_of(t, "title"));
-        if (all)
+        if (all && *reason)
+            doc_cell(d, "wrong", "n/a after %d", all);
+        else if (all)
             doc_cell(d, right == all ? "right" : "wrong", "%d of %d", right, all);
         else
             doc_cell(d, "none", " ");
@@ -75,11 +84,6 @@ static void part(struct doc *d, const struct results *r, const char *what, doubl
 }
 
 /* Of one emulated CLI under trap-emulate. By the fastest samples: parts of one thing are measured at several times. */
-static double least_of(const struct results *r, const char *technique, const char *benchmark)
-{
-    return number_of(series_of(r, technique, benchmark), "minimum");
-}
-
 void section_trap(struct doc *d, const struct results *r)
 {
     static const char *const columns[] = { "<part", "cycles", "time", "share", "<measured how" };
@@ -159,11 +163,6 @@ void section_translator(struct doc *d, const struct results *r)
 
 /* ---- emulated processors ------------------------------------------------------------------------- */
 
-static bool emulated(const json_t *technique)
-{
-    return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
-}
-
 /* Time against the same emulator without a monitor; instructions alone and added; exits. */
 static void emulated_cells(struct doc *d, const struct results *r, const json_t *t, const json_t *s)
 {
@@ -188,7 +187,8 @@ void section_emulated(struct doc *d, const struct results *r)
 
     json_array_foreach(list_of(r, "techniques"), i, t)
         json_array_foreach(list_of(r, "results"), k, s)
-            any = any || (emulated(t) && !strcmp(word_of(s, "technique"), word_of(t, "name")) && json_object_get(s, "instructions_per_op"));
+            any = any || (is_emulated(t) && !strcmp(word_of(s, "technique"), word_of(t, "name")) &&
+                          json_object_get(s, "instructions_per_op"));
     if (!any)
         return;
     doc_heading(d, 2, "emulated", "Hardware assistance, on processors made by software");
@@ -200,7 +200,7 @@ void section_emulated(struct doc *d, const struct results *r)
     doc_table(d, columns, 7);
     json_array_foreach(list_of(r, "techniques"), i, t)
         json_array_foreach(list_of(r, "results"), k, s) {
-            if (!emulated(t) || strcmp(word_of(s, "technique"), word_of(t, "name")) ||
+            if (!is_emulated(t) || strcmp(word_of(s, "technique"), word_of(t, "name")) ||
                 (!json_object_get(s, "instructions_per_op") && !json_object_get(s, "median")))
                 continue;
             doc_row(d);
@@ -254,64 +254,7 @@ void section_port(struct doc *d, const struct results *r)
         pclose(f);
 }
 
-/* ---- several machines ---------------------------------------------------------------------------- */
-
-/* A technique's figures that a class would compare between processors. */
-static const struct { const char *benchmark, *other, *what; } compared[] = {
-    { "compute-*", "native", "computing, times native" }, { "cli-sti", "", "`cli` and `sti`" }, { "in", "", "read a port" },
-    { "syscall", "", "system call" }, { "pgfault", "", "page fault" }, { "ctxsw", "", "context switch" }, { "boot", "", "boot" },
-};
-
-static double compared_value(const struct results *r, const char *technique, size_t k)
-{
-    return *compared[k].other ? ratio_of(r, technique, compared[k].benchmark, compared[k].other, "")
-                              : median_of(r, technique, compared[k].benchmark);
-}
-
-static void compared_cell(struct doc *d, const struct results *r, double value, size_t k)
-{
-    char text[24];
-
-    if (isnan(value))
-        doc_cell(d, "none", "n/a");
-    else if (*compared[k].other)
-        doc_cell(d, "", "%.2f ×", value);
-    else
-        doc_cell(d, "", "%s", in_time(strcmp(compared[k].benchmark, "boot") ? value / r->ghz : value * 1e6, text));
-}
-
-/* One column a machine. */
-void section_machines(struct doc *d, const struct results *all, int n)
-{
-    const char *columns[FILES_MAX + 2] = { "<technique", "<" };
-    json_t *t;
-    size_t i;
-
-    if (n < 2)
-        return;
-    for (int k = 0; k < n; k++)
-        columns[k + 2] = word_of(json_object_get(all[k].root, "context"), "cpu");
-    doc_heading(d, 2, "machines", "From machine to machine");
-    doc_text(d, "Medians. All other tables below are of the first: %s.", all[0].file);
-    doc_table(d, columns, n + 2);
-    json_array_foreach(list_of(&all[0], "techniques"), i, t)
-        for (size_t k = 0; k < sizeof compared / sizeof compared[0]; k++) {
-            bool any = false;
-
-            for (int m = 0; m < n; m++)
-                any = any || !isnan(compared_value(&all[m], word_of(t, "name"), k));
-            if (!any || *word_of(t, "baseline") || !strcmp(word_of(t, "name"), "host"))
-                continue;
-            doc_row(d);
-            doc_cell(d, "text", "%s", word_of(t, "title"));
-            doc_cell(d, "text", "%s", compared[k].what);
-            for (int m = 0; m < n; m++)
-                compared_cell(d, &all[m], compared_value(&all[m], word_of(t, "name"), k), k);
-        }
-    doc_end_table(d);
-}
-
-/* ---- targets, hosts, notes ----------------------------------------------------------------------- */
+/* ---- targets ------------------------------------------------------------------------------------- */
 
 void section_targets(struct doc *d, const struct results *r)
 {
@@ -339,80 +282,4 @@ void section_targets(struct doc *d, const struct results *r)
     }
     doc_end_table(d);
     doc_text(d, "%d of %d measured targets are met.", met, measured);
-}
-
-void section_hosts(struct doc *d, const struct results *all, int n)
-{
-    static const char *const fields[] = { "cpu", "kernel", "kvm", "compiler", "nasm", "qemu", "commit", "date" };
-    const char *columns[FILES_MAX + 1] = { "<" };
-
-    doc_heading(d, 2, "host", n > 1 ? "These machines" : "This machine");
-    for (int i = 0; i < n; i++)
-        columns[i + 1] = n > 1 ? all[i].file : "<here";
-    doc_table(d, columns, n + 1);
-    for (size_t k = 0; k < sizeof fields / sizeof fields[0]; k++) {
-        doc_row(d);
-        doc_cell(d, "text", "%s", fields[k]);
-        for (int i = 0; i < n; i++)
-            doc_cell(d, "text", "%s", word_of(json_object_get(all[i].root, "context"), fields[k]));
-    }
-    doc_row(d);
-    doc_cell(d, "text", "time-stamp counter");
-    for (int i = 0; i < n; i++)
-        doc_cell(d, "text", "%.3f GHz", all[i].ghz);
-    doc_end_table(d);
-}
-
-static void noise(struct doc *d, const struct results *r)
-{
-    json_t *t, *s;
-    size_t i, k;
-
-    json_array_foreach(list_of(r, "techniques"), i, t) {
-        int noisy = 0, all = 0, outliers = 0;
-        json_int_t samples = 0;
-
-        json_array_foreach(list_of(r, "results"), k, s)
-            if (!strcmp(word_of(s, "technique"), word_of(t, "name")) && json_object_get(s, "median")) {
-                all++;
-                noisy += number_of(s, "ci_high") - number_of(s, "ci_low") > number_of(s, "median") / 10;
-                outliers += (int)number_of(s, "outliers");
-                samples += json_integer_value(json_object_get(s, "n"));
-            }
-        if (noisy || outliers)
-            doc_item(d, "%s: in %d of %d series the interval is wider than a tenth of the median; %d of %lld samples are outliers (ten "
-                        "deviations from the median by the MAD), named in results.json and kept.", word_of(t, "title"), noisy, all,
-                          outliers,
-                     (long long)samples);
-    }
-}
-
-void section_notes(struct doc *d, const struct results *r)
-{
-    const json_t *context = json_object_get(r->root, "context");
-    const char *last = "";
-    json_t *s;
-    size_t i;
-
-    doc_heading(d, 2, "notes", "Before you quote a figure");
-    if (truth_of(context, "quick"))
-        doc_item(d, "This was a quick run (QUICK=1): few samples, wide intervals.");
-    if (!truth_of(context, "constant_tsc"))
-        doc_item(d, "The time-stamp counter is not constant here: cycles follow the clock frequency.");
-    if (truth_of(context, "hypervisor"))
-        doc_item(d, "The host is a virtual machine itself: faults and exits may cost more than on bare metal.");
-    if (*word_of(context, "governor") && strcmp(word_of(context, "governor"), "performance"))
-        doc_item(d, "The clock frequency is governed by \"%s\": it changes while the benchmark runs.", word_of(context, "governor"));
-    if (number_of(context, "load") > 0.5)
-        doc_item(d, "The machine was busy when it began: load %.1f on %.0f processors.", number_of(context, "load"), number_of(context,
-                 "cpus"));
-    noise(d, r);
-    json_array_foreach(list_of(r, "results"), i, s) {
-        const char *why = word_of(s, "reason");
-
-        if (!*why || !strcmp(why, "does not apply") || !strcmp(why, last))
-            continue;
-        last = why;
-        doc_item(d, "%s: n/a (%s)", title_of(r, word_of(s, "technique")), why);
-    }
 }

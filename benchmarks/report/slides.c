@@ -1,5 +1,6 @@
-/* The talk: build/bench/slides.html, one idea a slide, for the back row. Its figures come from the results, its transcripts from runs
- * that `make slides` has just made. Without scripts it is a page to scroll; on paper a slide is a page. Next: diagrams.c, excerpts.c. */
+/* The talk: build/bench/slides.html, one idea a slide, for the back row. Its figures come from the results (those of exits from
+ * tests/expected/, which the tests hold), its transcripts from runs that `make slides` has just made. Without scripts it is a page to
+ * scroll; on paper a slide is a page. Next: diagrams.c, excerpts.c. */
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
@@ -40,17 +41,6 @@ __attribute__((format(printf, 2, 3))) static void say(struct doc *d, const char 
     fprintf(d->html, "<a href=\"#%d\">%d</a></aside>\n</section>\n", number, number);
 }
 
-static void put_file(FILE *to, const char *file)
-{
-    FILE *from = fopen(file, "r");
-    int c;
-
-    while (from && (c = fgetc(from)) != EOF)
-        fputc(c, to);
-    if (from)
-        fclose(from);
-}
-
 /* At most `most` bytes of it, whole words if it has such; "..." says that there was more. */
 static const char *cut(const char *text, int most, char out[160])
 {
@@ -66,7 +56,8 @@ static const char *cut(const char *text, int most, char out[160])
     return out;
 }
 
-const char *reason_of(const struct results *r, const char *technique, const char *benchmark)
+/* Why there is no such figure, "" if there is one; cut to what a slide can show. Good until the next call. */
+static const char *reason_of(const struct results *r, const char *technique, const char *benchmark)
 {
     static char text[160];
     size_t i, named = strlen(technique);
@@ -99,7 +90,7 @@ static void title(struct doc *d, const struct results *r, const char *text, cons
     doc_text(d, "Measured on %s, %.10s%s", cut(word_of(context, "cpu"), 80, cpu), word_of(context, "date"),
              truth_of(context, "quick") ? ", in a quick run: wide intervals" : "");
     say(d, "One tiny kernel, four virtual-machine monitors, one question: what becomes of an instruction that should trap and "
-           "does not? Everything shown ran on this machine.");
+           "does not?");
 }
 
 static void contract(struct doc *d)
@@ -174,7 +165,7 @@ static void repairs(struct doc *d)
 static void correctness(struct doc *d, const struct results *r)
 {
     slide(d, "matrix", "What traps is right, what does not is wrong");
-    excerpt_groups(d, r, "tests/probe-groups.txt");
+    excerpt_groups(d, r);
     say(d, "Each probe is a few instructions whose outcome the manual fixes. Paravirt's raw instructions are as wrong as "
            "trap-emulate's; its kernel does not use them. QEMU leaves some checks of the processor out.");
 }
@@ -244,7 +235,7 @@ static double crossings(const struct results *r, const json_t *series, double *s
     if (!series)
         return NAN;
     json_object_foreach(json_object_get(series, "exits_by_reason"), event, count) {
-        if (!strncmp(event, "gate", 4) || !strcmp(event, "hypercall") || !strcmp(event, "user-call"))
+        if (by_gate(event))
             *gates += json_number_value(count);
         else if (!strcmp(event, "sensitive") || !strcmp(event, "exception") || !strcmp(event, "software-interrupt"))
             *signals += json_number_value(count);
@@ -316,7 +307,7 @@ bool write_slides(const struct results *r, const char *directory, const char *he
     fputs("<!DOCTYPE html>\n<html lang=en>\n<meta charset=utf-8>\n<meta name=viewport content=\"width=device-width\">\n<title>", d.html);
     html_text(d.html, headline);
     fputs("</title>\n<style>\n", d.html);
-    put_file(d.html, "benchmarks/report/slides.css");
+    html_file(d.html, "benchmarks/report/slides.css");
     fputs("</style>\n<main>\n", d.html);
     title(&d, r, headline, author);
     contract(&d);
@@ -332,7 +323,7 @@ bool write_slides(const struct results *r, const char *directory, const char *he
     model(&d, r);
     questions(&d);
     fputs("</main>\n<script>\n", d.html);
-    put_file(d.html, "benchmarks/report/slides.js");
+    html_file(d.html, "benchmarks/report/slides.js");
     fputs("</script>\n</html>\n", d.html);
     fclose(d.md);
     return fclose(d.html) == 0;

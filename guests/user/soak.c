@@ -19,11 +19,11 @@ static SHARED volatile uint32_t rounds;         /* children that have come and g
 
 static uint32_t rdtsc(void) { return (uint32_t)__builtin_ia32_rdtsc(); }
 
-/* The least of three, for a pause in between only makes it more. */
+/* The least of five, for a pause in between only makes it more. */
 static void clock_start(void)
 {
     clock.cycles = ~0u;
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 5; i++) {
         uint32_t tsc = rdtsc(), pit = sys_pit(), clocks;
 
         while ((clocks = (pit - sys_pit()) % ROUND) < CALIBRATION)
@@ -36,11 +36,19 @@ static void clock_start(void)
     clock.pit = sys_pit();
 }
 
-/* All of the PIT's clocks since clock_start(). */
+/* All of the PIT's clocks since clock_start(). Both counters are read at one time: within an eighth of a round, or once more. */
 static uint32_t clock_advance(void)
 {
-    uint32_t pit = sys_pit(), tsc = rdtsc(), low = (clock.pit - pit) % ROUND;
-    int32_t more = (int32_t)((tsc - clock.tsc) / clock.cycles - low + ROUND / 2);
+    uint32_t pit, tsc, before, low;
+    int32_t more;
+
+    do {
+        before = rdtsc();
+        pit = sys_pit();
+        tsc = rdtsc();
+    } while ((tsc - before) / clock.cycles > ROUND / 8);
+    low = (clock.pit - pit) % ROUND;
+    more = (int32_t)((tsc - clock.tsc) / clock.cycles - low + ROUND / 2);
 
     clock.total += low + (more > 0 ? (uint32_t)more & ~(ROUND - 1u) : 0);
     clock.pit = pit;

@@ -6,6 +6,7 @@
 ;
 ; Traps of the monitor's own come to trap() in host.c, and do not come back: they are bugs. One interrupt does: the 8254's.
 %include "pc.inc"
+%include "bare.inc"           ; from host.h: HOST_CS, HOST_DS, HOST_TR, HOST_IRQ_VECTOR
 
 CR4_PAE         equ 1 << 5
 CR0_PG          equ 1 << 31
@@ -13,8 +14,6 @@ EFER            equ 0xc0000080
 EFER_LME        equ 1 << 8
 PAGE_TABLE      equ 3               ; present, writable
 PAGE_LARGE      equ 0x83
-CODE64          equ 8
-IRQ_VECTOR      equ 0x30
 VECTORS         equ 64
 
 extern bare_main, trap
@@ -25,6 +24,7 @@ bits 32
         align   4
         dd      MULTIBOOT_HEADER_MAGIC, 3, -(MULTIBOOT_HEADER_MAGIC + 3)        ; page-aligned modules, memory map
 
+; The boot loader's way in, 32-bit: EBX points to its information. Calls _Noreturn void bare_main(uint32_t info); keeps nothing.
 start:  cli
         cld
         mov     esp, stack_end
@@ -57,9 +57,9 @@ start:  cli
         or      eax, CR0_PG
         mov     cr0, eax
         lgdt    [gdtr]
-        jmp     CODE64:.long
+        jmp     HOST_CS:.long
 bits 64
-.long:  mov     eax, 16
+.long:  mov     eax, HOST_DS
         mov     ss, eax
         mov     ds, eax
         mov     es, eax
@@ -77,18 +77,19 @@ idtr:   dw      VECTORS * 16 - 1
 
 section .data
         align 8
-gdt:    dq      0, 0x00af9b000000ffff, 0x00cf93000000ffff
-        dq      0x0000890000000067, 0           ; a TSS, because VT-x wants one in TR; nobody looks into it
+gdt:    dq      0, 0x00af9b000000ffff, 0x00cf93000000ffff                       ; HOST_CS, HOST_DS
+        dq      0x0000890000000067, 0           ; HOST_TR: a TSS, because VT-x wants one in TR; nobody looks into it
 gdt_end:
 
 section .text
-; void host_idt_load(void);   GDT, TR and IDT for 64-bit mode
+; void host_idt_load(void);   fill in and load the IDT; load TR
+; Keeps all but RAX, RCX, RDX, RDI and the flags.
 host_idt_load:
         mov     ecx, VECTORS
         mov     rdi, idt
         mov     rax, stubs
 .gate:  mov     [rdi], ax
-        mov     word [rdi + 2], CODE64
+        mov     word [rdi + 2], HOST_CS
         mov     word [rdi + 4], 0x8e00
         mov     rdx, rax
         shr     rdx, 16
@@ -97,11 +98,12 @@ host_idt_load:
         add     rdi, 16
         loop    .gate
         lidt    [idtr]
-        mov     eax, 24
+        mov     eax, HOST_TR
         ltr     ax
         ret
 
-; void host_let_in(void);   let one in that is waiting
+; void host_let_in(void);   let an interrupt in that is waiting
+; Called with IF = 0; keeps all registers and flags, IF too.
 host_let_in:
         sti
         nop
@@ -109,24 +111,28 @@ host_let_in:
         ret
 
 ; void host_wait(void);   sleep until an interrupt has come
+; Called with IF = 0; keeps all registers and flags, IF too.
 host_wait:
         sti
         hlt
         cli
         ret
 
+; What the IDT leads to, 16 bytes each. The interrupt and those that are dropped keep all; the others go to
+; _Noreturn void trap(uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2) in host.c.
+; Frame at report:  SS, RSP, RFLAGS, CS, RIP, error code, vector <- RSP
         align   16
 stubs:
 %assign vector 0
 %rep VECTORS
         align   16
-%if vector == IRQ_VECTOR
+%if vector == HOST_IRQ_VECTOR
         push    rax
         mov     al, 0x20                        ; end of interrupt
         out     PORT_PIC1_COMMAND, al
         pop     rax
         iretq
-%elif vector > IRQ_VECTOR || vector == 2 || vector == 1
+%elif vector > HOST_IRQ_VECTOR || vector == 2 || vector == 1
         iretq                                   ; a spurious one, or an NMI, which is nobody's here; or a step of the guest's
                                                 ; that Bochs 2.7 takes in the monitor, if the stepped instruction left the guest
 %else

@@ -15,10 +15,10 @@
 enum {
     PORT_DEBUG_CONSOLE = 0xe9, PORT_COM2 = 0x2f8, PORT_BOCHS_SHUTDOWN = 0x8900,
     PIT_MODE0 = 0x30, PIT_MODE2_COUNTER2 = 0xb4, PIT_LATCH_COUNTER2 = 0x80, PORT_PIT_COUNTER2 = 0x42, PORT_PIT_GATE2 = 0x61,
-    IRQ_VECTOR = 0x30, LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 250,
+    LSR_READY = 1, LSR_EMPTY = 0x20, LSR_SENT = 0x40, CALIBRATION_PIT = PIT_HZ / 250,
 };
 
-/* In boot.asm: let an interrupt in that waits; sleep until one comes; GDT, TR and IDT. */
+/* In boot.asm: let an interrupt in that waits; sleep until one comes; IDT and TR. */
 void host_let_in(void);
 void host_wait(void);
 void host_idt_load(void);
@@ -213,7 +213,8 @@ void host_take_interrupt(void)
 
 static void init_interrupts(void)
 {
-    static const uint8_t master[] = { 0x11, IRQ_VECTOR, 4, 1, 0xfe }, slave[] = { 0x11, IRQ_VECTOR + 8, 2, 1, 0xff };
+    static const uint8_t master[] = { 0x11, HOST_IRQ_VECTOR, 4, 1, 0xfe };
+    static const uint8_t slave[] = { 0x11, HOST_IRQ_VECTOR + 8, 2, 1, 0xff };
 
     port_out(PORT_PIC1_COMMAND, master[0]);
     port_out(PORT_PIC2_COMMAND, slave[0]);
@@ -288,7 +289,6 @@ void console_wait(struct console *c, uint64_t deadline)
 
 /* ---- the end ------------------------------------------------------------------------------------- */
 
-/* What printf and its kin print goes to the debug console (libc.c), or where there is none, to COM2. */
 void host_debug(char c)
 {
     if (port_in(PORT_DEBUG_CONSOLE) == PORT_DEBUG_CONSOLE)
@@ -315,7 +315,7 @@ void host_bug(const char *what)
     host_exit(EXIT_BUG);
 }
 
-_Noreturn void trap(uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2)
+void trap(uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2)
 {
     char what[120];
 

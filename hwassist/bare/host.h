@@ -6,6 +6,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Of such lines, here and in vmcs.h, the Makefile makes an include for nasm. Selectors in boot.asm's GDT; the 8254's vector. */
+#define HOST_CS 8
+#define HOST_DS 16
+#define HOST_TR 24
+#define HOST_IRQ_VECTOR 0x30
+
+/* start.c: what boot.asm calls, with the address of the multiboot information. */
+_Noreturn void bare_main(uint32_t info);
+
 /* COM1, the 8259s, the 8254 and the clock; what the multiboot information at `info` tells is copied. */
 void host_init(uint32_t info);
 
@@ -25,6 +34,12 @@ void host_take_interrupt(void);
 /* A checksum of all memory that neither the guest nor the monitor should change: all but [guest, guest + bytes) and the
  * monitor's own data. */
 uint64_t host_checksum(const uint8_t *guest, size_t bytes);
+
+/* A character of what printf and its kin print: to the debug console, or where there is none, to COM2. */
+void host_debug(char c);
+
+/* What boot.asm calls when the monitor itself raises an exception: host_bug(). */
+_Noreturn void trap(uint64_t vector, uint64_t error, uint64_t rip, uint64_t cr2);
 
 /* End it with a sentence: the monitor is wrong. */
 _Noreturn void host_bug(const char *what);

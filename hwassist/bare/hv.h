@@ -1,4 +1,4 @@
-/* Hardware virtualization in four words: enter, inject, map, and why the guest came out. Behind them stands AMD's SVM (svm.c) or
+/* Hardware virtualization in six words: enter, inject, during, window, load, flush. Behind them stands AMD's SVM (svm.c) or
  * Intel's VMX (vmx.c); main.c knows neither. Both leave the guest's state in their own control block; m->cpu has of it after
  * enter() what every exit needs (general registers, EIP, EFLAGS, CS, CR0, CR3, CR4, the interrupt shadow), and all of it
  * after load(). What is written to these, or after load() to anything in m->cpu, holds from the next enter() on. */
@@ -11,6 +11,7 @@
 #include "paging.h"
 
 struct machine;
+struct vm;
 
 enum hv_exit {
     HV_IO, HV_CPUID, HV_HLT, HV_MSR, HV_CR, HV_INVLPG, HV_CACHE, HV_RDPMC, HV_FORBIDDEN, HV_PAGE_FAULT, HV_NESTED_FAULT,
@@ -56,5 +57,7 @@ struct hv {
 };
 extern const struct hv svm, vmx;
 
+/* main.c: run the guest until it ends, by one of these; m->cpu is all loaded then. */
+void hv_run(struct vm *vm, const struct hv *processor);
 
 #endif

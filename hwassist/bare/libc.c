@@ -1,4 +1,4 @@
-/* The dozen functions of the C library that machine/ calls, so that its files are the same ones here as under Linux. Every
+/* The functions of the C library that machine/ calls, so that its files are the same ones here as under Linux. Every
  * stream is the debug console; memory comes from host_memory() and stays. Of printf there is what machine/ uses: flags # 0 -,
  * a width, l ll z, and c d s u x %. */
 #include <errno.h>
@@ -9,8 +9,6 @@
 #include <string.h>
 
 #include "host.h"
-
-void host_debug(char c);
 
 FILE *stderr;                                           /* never looked at */
 
@@ -110,12 +108,14 @@ void free(void *p)
     (void)p;
 }
 
-/* By Shell: of some hundred symbols. */
+/* By Shell: of some hundred symbols. Records have up to 64 bytes. */
 void qsort(void *base, size_t count, size_t bytes, int (*compare)(const void *, const void *))
 {
     uint8_t *a = base, held[64];
 
-    for (size_t gap = count / 2; gap > 0 && bytes <= sizeof held; gap /= 2)
+    if (bytes > sizeof held)
+        host_bug("qsort() of records that are too long for it");
+    for (size_t gap = count / 2; gap > 0; gap /= 2)
         for (size_t i = gap; i < count; i++) {
             size_t j = i;
 

@@ -9,6 +9,9 @@ bits 64
 
 ; void svm_run(struct vcpu *cpu /* RDI */, uint64_t vmcb /* RSI, physical */, uint64_t ticks[2] /* RDX */);
 ; The general registers but EAX and ESP are those of *cpu. ticks: the TSC before the entry and after the exit.
+; Called with IF = 0, which it stays. Keeps RBX, RBP, R12 to R15; clobbers RAX, RCX, RDX, RSI, RDI, R8, R9 and the flags. The x87 and SSE
+; registers are the guest's all the time: the monitor uses none.
+; Frame at VMRUN:  return address, RBX, RBP, R12, R13, R14, R15, cpu, ticks <- RSP
 svm_run:
         push    rbx
         push    rbp

@@ -57,7 +57,7 @@ static void intercept(unsigned code)
     vmcb->intercepts[(code - SVM_INTR) / 32] |= 1u << (code & 31);
 }
 
-/* What the guest may not do by itself, in the order of README.md's table. */
+/* What the guest may not do by itself. */
 static void set_intercepts(void)
 {
     /* LAB 7.1: what must not happen without the monitor leaves the guest: interrupts and NMI, INIT and SHUTDOWN, CPUID, HLT, ports and
@@ -147,7 +147,8 @@ static void store_cr0(uint32_t cr0)
 static void store(const struct vcpu *cpu)
 {
     /* LAB 7.3: m->cpu into the VMCB: segments, TR and LDTR, GDTR and IDTR, CPL, control registers (store_cr0; CR3 is the guest's with nested
-     * paging, else the shadow's), DR6 and DR7. EAX, ESP, EIP and EFLAGS go at every entry: store_some(). APM vol. 2, 15.5.1. */
+     * paging, else the shadow's), DR6 and DR7. TR's type is TSS_IS_BUSY, but not in_qemu. EAX, ESP, EIP and EFLAGS go at every entry: store_some().
+     * APM vol. 2, 15.5.1. */
     for (int i = 0; i < SEGREGS; i++)
         store_segment(segment_of(i), &cpu->seg[i]);
     store_segment(&vmcb->tr, &cpu->tr);

@@ -3,6 +3,8 @@
 #ifndef VMCS_H
 #define VMCS_H
 
+#define VMCS_HOST_RSP 0x6c14    /* for vmx.asm too: see host.h */
+
 enum {
     VMCS_VPID = 0x0000,
     VMCS_GUEST_SELECTOR = 0x0800,       /* ES, CS, SS, DS, FS, GS, LDTR, TR: 2 apart, and so below */

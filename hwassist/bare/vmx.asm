@@ -1,15 +1,17 @@
 ; The world switch by VMX: VMLAUNCH, and after the first time VMRESUME, enters the guest; an exit arrives at vmx_exit with RSP as
 ; the VMCS says. All but the general registers changes hands by the VMCS. Intel SDM vol. 3C 24.4, 27, 28.
 %include "offsets.inc"
-
-VMCS_HOST_RSP   equ 0x6c14
+%include "bare.inc"           ; from vmcs.h: VMCS_HOST_RSP
 
 global vmx_run, vmx_exit
 section .text
 bits 64
 
 ; bool vmx_run(struct vcpu *cpu /* RDI */, bool launched /* ESI */, uint64_t ticks[2] /* RDX */);
-; The general registers but ESP are those of *cpu. False: the entry failed, the VMCS tells why.
+; The general registers but ESP are those of *cpu. ticks: the TSC before the entry and after the exit. False: the entry failed, the
+; VMCS tells why. Called with IF = 0, which it stays. Keeps RBX, RBP, R12 to R15; clobbers RAX, RCX, RDX, RSI, RDI, R8, R9 and the flags.
+; The x87 and SSE registers are the guest's all the time: the monitor uses none.
+; Frame at VMLAUNCH, VMRESUME:  return address, RBX, RBP, R12, R13, R14, R15, cpu, ticks <- RSP
 vmx_run:
         push    rbx
         push    rbp
@@ -42,6 +44,8 @@ vmx_run:
         xor     eax, eax
         jmp     leave_vmx
 
+; extern const uint8_t vmx_exit[];   no function: where the VMCS says that exits go on
+; RSP is vmx_run()'s, the general registers are the guest's; returns true to vmx_run()'s caller.
 vmx_exit:
         mov     r8, [rsp]
         mov     r9, [rsp + 8]

@@ -19,7 +19,6 @@ enum {
     GUEST_VPID = 1, EPT_WALK_4 = 3 << 3, EPT_WRITE_BACK = 6,
     CAN_WALK_4 = 1 << 6, CAN_WRITE_BACK = 1 << 14, CAN_LARGE = 1 << 16, CAN_INVEPT = 1 << 20 | 1 << 26, CAN_INVVPID = 1 << 0 | 1 << 10,
     INVEPT_ALL = 2, INVVPID_ALL = 2,
-    HOST_CS = 8, HOST_DS = 16, HOST_TR = 24,
     IO_BYTES = 7, IO_IN = 1 << 3, IO_STRING = 1 << 4, EVENT_VECTOR = 0xff, EVENT_INT1 = 5 << 8,
 };
 
@@ -443,9 +442,10 @@ static void inject(struct hv_event event)
 
 static void window(bool open)
 {
-    (void)open;
-    cpu_controls ^= CPU_WINDOW;
-    vmwrite(VMCS_CONTROLS, vmread(VMCS_CONTROLS) ^ CPU_WINDOW);
+    uint32_t bit = open ? CPU_WINDOW : 0;
+
+    cpu_controls = (cpu_controls & ~(uint32_t)CPU_WINDOW) | bit;
+    vmwrite(VMCS_CONTROLS, (vmread(VMCS_CONTROLS) & ~(uint64_t)CPU_WINDOW) | bit);      /* it also has what choose_paging() added */
 }
 
 /* Both kinds of translations, of every guest: there is one (Intel SDM vol. 3C 29.4.3.1). */

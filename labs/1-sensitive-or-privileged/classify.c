@@ -6,12 +6,13 @@
 
 enum kind classify(const struct seen *ring0, const struct seen *ring3)
 {
-    /* LAB 1.1: privileged is what ring 0 may do and ring 3 may not, and says so by an exception. Sensitive, and not privileged, is what
-     * raises none at ring 3 and yet does not do the same. All else is innocuous. */
-    if (!ring0->fault && ring3->fault)
-        return PRIVILEGED;
-    return ring0->value != ring3->value ? SENSITIVE : INNOCUOUS;
-    /* END 1.1: ring0, ring3 */
+    /* LAB 1.2: privileged is what ring 0 may do and ring 3 may not, and says so by an exception. Sensitive, and not privileged, is what
+     * raises none at ring 3 and yet does not do the same: another value is there, or ring 0 has an exception. All else is innocuous,
+     * also what is an exception in both. */
+    if (ring3->fault)
+        return ring0->fault ? INNOCUOUS : PRIVILEGED;
+    return ring0->fault || ring0->value != ring3->value ? SENSITIVE : INNOCUOUS;
+    /* END 1.2: ring0, ring3 */
 }
 
 int main(void)

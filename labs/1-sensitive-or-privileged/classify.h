@@ -4,8 +4,9 @@
 
 #include <stdint.h>
 
-/* `fault`: it ends with an exception. `value`: what it shows or leaves behind of the processor's state, 0 if nothing. At ring 0 the
- * interrupt flag is off and tables and selectors are the kernel's; at ring 3 they are whoever's who runs below. */
+/* `fault`: it ends with an exception. `value`: what it shows or leaves behind of the processor's state, 0 if nothing, or if it ends
+ * with an exception. At ring 0 the interrupt flag is off and tables and selectors are the kernel's; at ring 3 they are whoever's who
+ * runs below. */
 struct seen {
     int fault;
     uint32_t value;

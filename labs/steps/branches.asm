@@ -19,6 +19,11 @@
         jnz     .turn
 .end:   mov     eax, esi
         show    "jcc"
+        mov     eax, ebp
+        cmp     ebp, ebp
+        jz      near .equal                     ; two bytes of opcode
+        not     eax
+.equal: show    "jcc-near"
         mov     ecx, 100
         xor     eax, eax
 .sum:   add     eax, ecx

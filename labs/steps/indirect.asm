@@ -17,6 +17,11 @@
         mov     eax, ebp
         call    [pointer]
         show    "call-memory"
+        push    dword double                    ; where the operand is, is told before the push
+        mov     eax, ebp
+        call    [esp]
+        pop     ecx
+        show    "call-stack"
         mov     ecx, ebp
         and     ecx, 3
         jmp     [ways + ecx * 4]

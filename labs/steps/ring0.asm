@@ -165,6 +165,8 @@
         mov     al, 0
         out     0xf4, al
 
+; void number(uint32_t value /* EAX */);   eight hexadecimal digits to the serial port
+; Keeps ESI, EDI, EBP; clobbers EAX, EBX, ECX, EDX and the flags.
 number: mov     ebx, eax
         mov     dx, 0x3f8
   %rep 8

@@ -26,7 +26,52 @@
 .here:  mov     al, 1
         movzx   eax, al
         show    "changed-ahead"
+        mov     edi, 20                         ; reached by the table alone
+.jump:  mov     dword [back], .back
+        jmp     [leads_to]
+.back:  add     esi, eax
+        rol     esi, 5
+        mov     ecx, edi
+        imul    ecx, ebp
+        mov     [by_table + 1], ecx
+        dec     edi
+        jnz     .jump
+        mov     eax, esi
+        show    "changed-by-the-table"
+        mov     edi, 20                         ; two blocks on one page: both change, by turns the one or the other first
+        xor     esi, esi
+.two:   call    first
+        add     esi, eax
+        call    second
+        rol     esi, 3
+        xor     esi, eax
+        mov     ecx, edi
+        imul    ecx, ebp
+        test    edi, 1                          ; while one of the two is left, the page stays sealed
+        jz      .even
+        mov     [first + 1], ecx
+        mov     [second + 1], ecx
+        jmp     .next
+.even:  mov     [second + 1], ecx
+        mov     [first + 1], ecx
+.next:  dec     edi
+        jnz     .two
+        mov     eax, esi
+        show    "changed-in-turn"
         end
+section .data
+leads_to: dd    by_table
+back:   dd      0
+section .text
+align 4096                                      ; a page each, for one with too many writes to it is let go
+first:  mov     eax, 3
+        ret
+second: mov     eax, 4
+        ret
+align 4096
+by_table: mov   eax, 2
+        jmp     [back]
+align 4096
 changes: mov    eax, 1
         ret
 other:  mov     eax, ebp

@@ -16,7 +16,6 @@ START_TEST(median_and_quartiles)
     s = summarize(even, 4);
     ck_assert_double_eq(s.median, 2.5);
     ck_assert_double_eq(s.q1, 1.75);
-    ck_assert_double_eq(s.iqr, 1.5);
 }
 END_TEST
 
@@ -35,7 +34,6 @@ START_TEST(few_samples)
     ck_assert_uint_eq(summarize(NULL, 0).n, 0);
     struct summary s = summarize(one, 1);
     ck_assert_double_eq(s.median, 7);
-    ck_assert_double_eq(s.iqr, 0);
 }
 END_TEST
 

@@ -80,7 +80,8 @@ void set_kernel_stack(uint32_t esp)
 static struct pv_trap trap_of(unsigned vector)
 {
     /* LAB 6.2: the row of the trap table that says what this gate of the IDT says: where to, from which ring on (an int of that
-     * privilege), with interrupts off; the system call's has a short way of its own (PV_TRAP_USER_CALL). interface.h has the fields. */
+     * privilege), with interrupts off; the system call's has a short way of its own (PV_TRAP_USER_CALL). interface.h has the fields.
+     * A gate that is not present, or leads to no kernel segment, has a row with nothing but its vector. */
     uint32_t low = idt[vector].low, high = idt[vector].high, cs = low >> 16;
     bool gate = (high & GATE_MASK) == GATE_PRESENT && cs && !(cs & 3);
 
