@@ -12,7 +12,8 @@
         jnz     .turn
         mov     eax, esi
         show    "changed-by-a-store"
-        mov     esi, other                      ; a whole function over another
+        call    copied
+        mov     esi, other                      ; a whole function over another that has run
         mov     edi, copied
         mov     ecx, other_end - other
         rep movsb
@@ -74,6 +75,7 @@ by_table: mov   eax, 2
 align 4096
 changes: mov    eax, 1
         ret
+align 4096
 other:  mov     eax, ebp
         not     eax
         ret
