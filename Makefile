@@ -295,7 +295,7 @@ bench: packages-hosts $(B)/quadreport
 	@sh benchmarks/hosts.sh $(HOSTS)
 else
 bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SEED= RESUME=1 HOSTS=)
-	@$(B)/quadbench $(if $(filter-out 0,$(RESUME)),--resume) $(if $(filter-out 0,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
+	@$(B)/quadbench $(if $(filter-out 0 no,$(RESUME)),--resume) $(if $(filter-out 0 no,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 	@$(B)/quadreport
 endif

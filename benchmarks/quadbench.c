@@ -99,7 +99,7 @@ static bool open_plan(const char *engine_list)
 
 static void interrupted(int number)
 {
-    static const char text[] = "\nquadbench: interrupted; what is measured is kept, and `make bench RESUME=1` goes on from here\n";
+    static const char text[] = "\nquadbench: interrupted; what is measured is kept, and the same command with RESUME=1 beside it goes on from here\n";
     ssize_t written = write(STDERR_FILENO, text, sizeof text - 1);
     (void)written;                                          /* there is nobody else to tell */
     _exit(128 + number);

@@ -66,6 +66,8 @@ void section_model(struct doc *d, const struct results *r)
         double model = modelled(r, s), measured = number_of(s, "median");
         const char *word;
 
+        if (!strcmp(word_of(s, "technique"), "emulation"))      /* nobody crosses anything there: its events cost next to nothing */
+            continue;
         if (isnan(model) || model < 1 || !strncmp(word_of(s, "benchmark"), "compute-", 8) || strcmp(word_of(s, "unit"), "cycles"))
             continue;
         word = verdict(model, measured);
@@ -89,12 +91,22 @@ void section_model(struct doc *d, const struct results *r)
 /* The technique whose only cost is its exits: a processor with virtualization. Its counts come from an emulated one. */
 #define HARDWARE "hwassist-svm"
 
+/* A time, right-aligned by characters: \302\265 is one. Below a tenth of a ns a difference of loops is nothing. */
+static void print_time(double ns)
+{
+    char text[24];
+
+    in_time(ns, text);
+    if (isnan(ns) || ns < 0.1)
+        snprintf(text, sizeof text, isnan(ns) ? "n/a" : "about 0");
+    printf(" %*s", 12 + (strchr(text, '\302') != NULL), text);
+}
+
 /* What an operation takes beside its exits, nobody has timed on such a processor. A turn of the empty loop stands for it, which runs
  * directly under trap-emulate: little beside an exit. */
 int predict(const struct results *r, double exit_ns)
 {
     double exit_cycles = exit_ns * r->ghz;
-    char text[4][24];
     json_t *s;
     size_t i;
     int rows = 0;
@@ -107,12 +119,14 @@ int predict(const struct results *r, double exit_ns)
 
         if (strcmp(word_of(s, "technique"), HARDWARE) || isnan(exits) || isnan(median_of(r, "trap-emulate", name)) || !strcmp(name, "boot"))
             continue;
-        printf("%-16s %6.3g %12s  ", name, exits, exits > 0.005 ? in_time((exits * exit_cycles + null) / r->ghz, text[3]) : "as native");
-        for (int k = 0; k < 3; k++) {
-            double other = median_of(r, others[k], name);
-
-            printf(" %12s", isnan(other) ? "n/a" : in_time(other / r->ghz, text[k]));
-        }
+        printf("%-16s %6.3g", name, exits);
+        if (exits > 0.005)
+            print_time((exits * exit_cycles + null) / r->ghz);
+        else
+            printf(" %12s", "as native");
+        printf("  ");
+        for (int k = 0; k < 3; k++)
+            print_time(median_of(r, others[k], name) / r->ghz);
         printf("\n");
         rows++;
     }

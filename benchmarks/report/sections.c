@@ -94,7 +94,7 @@ void section_trap(struct doc *d, const struct results *r)
     if (isnan(all) || isnan(entry) || isnan(decode))
         return;
     doc_heading(d, 2, "trap", "Where does the time of one trap go?");
-    doc_text(d, "One `cli` of the guest under trap-emulate: the VMM's own work is %.0f per cent of it; the rest is the way there and back. "
+    doc_text(d, "One `cli` of the guest under trap-emulate: decoding and emulating it is %.0f per cent of that, the rest is the way there and back. "
                 "The fastest samples, for the parts are measured one after another.",
              100 * (decode + emulate) / all);
     doc_table(d, columns, 5);
@@ -141,7 +141,7 @@ void section_translator(struct doc *d, const struct results *r)
         return;
     doc_heading(d, 2, "translator", "Where does the translator's time go?");
     doc_figure(d, "translator", "One bar a run, in per cent of its cycles: greens and blues run the guest, warm colours translate, "
-                                "grey is the monitor. A short run is mostly translation; what stays is not.");
+                                "grey is the monitor. Translation is paid once: the longer a run, the less it matters.");
     json_object_foreach(json_object_get(json_array_get(profiles, 0), "shares"), share, part)
         if (n < 22)
             columns[n++] = share;
@@ -264,7 +264,7 @@ void section_targets(struct doc *d, const struct results *r)
     size_t i;
 
     doc_heading(d, 2, "targets", "What was promised");
-    doc_text(d, "Compared by the fastest samples, for noise only adds; several programs by the geometric mean.");
+    doc_text(d, "Compared by the fastest samples, the medians beside them; several programs by the geometric mean.");
     doc_table(d, columns, 7);
     json_array_foreach(list_of(r, "targets"), i, t) {
         bool known = json_object_get(t, "value"), good = truth_of(t, "met");
