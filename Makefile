@@ -454,11 +454,18 @@ $(B)/tests/streams.elf: tests/streams/guest.asm $(B)/tests/streams.table tests/b
 	$(NASM) -f elf32 -w+all -Itests/bad/ -DTABLE='"$(B)/tests/streams.table"' -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
+RANDOM_GUESTS := $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/emulation $(B)/hwassist-bare.elf
+
+.PHONY: random-guests
+random-guests: packages-bochs $(RANDOM_GUESTS) ## random guests on QEMU, the VMMs and the interpreter, side by side (GUESTS=12000 SEED=1)
+	@QEMU_RUN='$(QEMU_RUN)' sh tests/random-guests "$(or $(GUESTS),12000)" "$(or $(SEED),1)"
+
 .PHONY: check-long
 check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams and hypercalls at length (SEED=)
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
+	@$(MAKE) --no-print-directory random-guests GUESTS=60000
 
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/gates.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)
