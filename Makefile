@@ -18,7 +18,11 @@ LDLIBS  := -lZydis
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-$(shell mkdir -p $(B) && echo '*' > $(B)/.gitignore)
+# Nothing but a help can do without it.
+UNWRITABLE := $(shell { mkdir -p $(B) && echo '*' > $(B)/.gitignore && [ -w $(B)/bench -o ! -e $(B)/bench ]; } 2>/dev/null || echo $(B)/)
+ifneq ($(and $(UNWRITABLE),$(filter-out help clean,$(or $(MAKECMDGOALS),help))),)
+$(error $(UNWRITABLE) cannot be written: everything that is built and measured goes there)
+endif
 
 # ---- help -------------------------------------------------------------------------------------
 .PHONY: help
