@@ -143,6 +143,7 @@ int predict(const struct results *r, double exit_ns)
 
 int compare(const struct results *old, const struct results *new)
 {
+    char text[2][24];
     int rows = 0, apart = 0;
     json_t *s;
     size_t i;
@@ -150,7 +151,8 @@ int compare(const struct results *old, const struct results *new)
     if (strcmp(word_of(json_object_get(old->root, "context"), "cpu"), word_of(json_object_get(new->root, "context"), "cpu")))
         printf("Two processors: %s; %s.\n", word_of(json_object_get(old->root, "context"), "cpu"),
                word_of(json_object_get(new->root, "context"), "cpu"));
-    printf("%-26s %-20s %12s %12s %8s\n", "technique", "benchmark", "old", "new", "new/old");
+    printf("Medians. Cycles are of the time-stamp counter, emulated ones of a processor that software makes. new/old below 1: faster now.\n"
+           "Old: %s; new: %s.\n\n%-24s %-19s %10s %10s %-15s %7s\n", old->file, new->file, "technique", "benchmark", "old", "new", "unit", "new/old");
     json_array_foreach(list_of(new, "results"), i, s) {
         const json_t *was = series_of(old, word_of(s, "technique"), word_of(s, "benchmark"));
         double a = number_of(was, "median"), b = number_of(s, "median");
@@ -164,8 +166,9 @@ int compare(const struct results *old, const struct results *new)
             word = "faster";
         rows++;
         apart += *word != '\0';
-        printf("%-26s %-20s %12.5g %12.5g %8.3f %s\n", word_of(s, "technique"), word_of(s, "benchmark"), a, b, b / a, word);
+        printf("%-24s %-19s %10s %10s %-15s %7.3f %s\n", word_of(s, "technique"), word_of(s, "benchmark"), in_figures(a, text[0]),
+               in_figures(b, text[1]), word_of(s, "unit"), b / a, word);
     }
-    printf("A word stands where the 95 %% intervals part: %d of %d.\n", apart, rows);
+    printf("\n\"faster\" or \"slower\" stands where the 95 %% confidence intervals of the medians part: %d of %d.\n", apart, rows);
     return rows ? 0 : 2;
 }
