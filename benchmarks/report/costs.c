@@ -261,7 +261,6 @@ void section_exits(struct doc *d, const struct results *r)
     doc_heading(d, 2, "exits", "What leaves the guest?");
     doc_text(d, "Counted, and repeatable whatever the machine is doing, but for the ticks of the guest's timer in the longest "
                 "operations. Those that never leave are not listed.");
-    doc_table(d, columns, 3);
     json_array_foreach(list_of(r, "results"), i, s) {
         const json_t *reasons = json_object_get(s, "exits_by_reason");
         char text[400] = "", figures[24];
@@ -271,11 +270,16 @@ void section_exits(struct doc *d, const struct results *r)
                      in_figures(json_number_value(count), figures), reason);
         if (!*text || asks_for_nothing(s))
             continue;
+        if (!*last)
+            doc_table(d, columns, 3);
         doc_row(d);
         doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
         doc_cell(d, "text", "%s", word_of(s, "benchmark"));
         doc_cell(d, "text", "%s", text);
         last = word_of(s, "technique");
     }
-    doc_end_table(d);
+    if (*last)
+        doc_end_table(d);
+    else
+        doc_text(d, "Not measured in this run.");
 }

@@ -61,7 +61,6 @@ void section_model(struct doc *d, const struct results *r)
                 "the VMM's own work is not small beside the crossing, or Linux does something the model does not know: an `munmap`, "
                 "a second fault.",
              median_of(r, "host", "signal-roundtrip"), median_of(r, "host", "gate-roundtrip"), median_of(r, "host", "mmap-page"));
-    doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "results"), i, s) {
         double model = modelled(r, s), measured = number_of(s, "median");
         const char *word;
@@ -71,7 +70,8 @@ void section_model(struct doc *d, const struct results *r)
         if (isnan(model) || model < 1 || !strncmp(word_of(s, "benchmark"), "compute-", 8) || strcmp(word_of(s, "unit"), "cycles"))
             continue;
         word = verdict(model, measured);
-        rows++;
+        if (!rows++)
+            doc_table(d, columns, 6);
         off += *word != 'w';
         doc_row(d);
         doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
@@ -82,8 +82,9 @@ void section_model(struct doc *d, const struct results *r)
         doc_cell(d, *word == 'w' ? "text right" : "text", "%s", word);
         last = word_of(s, "technique");
     }
-    doc_end_table(d);
-    doc_text(d, "%d of %d operations are off by more than a quarter.", off, rows);
+    if (rows)
+        doc_end_table(d);
+    doc_text(d, rows ? "%d of %d operations are off by more than a quarter." : "Not measured in this run.", off, rows);
 }
 
 /* ---- predict ------------------------------------------------------------------------------------- */
