@@ -476,7 +476,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
+check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
