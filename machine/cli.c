@@ -42,8 +42,8 @@ static void help(const char *vmm, const char *summary, const char *traces, const
            "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
            "  --help, --version\n",
            vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces,
-           strstr(traces, "timeline") ? "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n"
-                                      : "", EXIT_TIMEOUT, GDB_DEFAULT);
+           !strstr(traces, "timeline") ? ""
+           : "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n", EXIT_TIMEOUT, GDB_DEFAULT);
     for (; own && own->name; own++)
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"

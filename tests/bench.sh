@@ -71,12 +71,14 @@ quadreport() {
 test_report_of_a_part()
 {
     HERE=$PWD
-    series='{ "technique": "trap-emulate", "benchmark": "boot", "unit": "ms", "status": "ok", "median": 4, "ci_low": 3, "ci_high": 5, "minimum": 3 }'
+    series='{ "technique": "trap-emulate", "benchmark": "boot", "unit": "ms", "status": "ok", "median": 4, "ci_low": 3, "ci_high": 5,
+        "minimum": 3 }'
     results part.json boot "$series"
     quadreport "$PWD/part.json"
     [ $status -eq 0 ] || fail "exit status $status: $PWD/said"
     grep -q 'boot  *at most  15 ms  *missed: 2,460 ms' said || fail "no units, or no thousands: $PWD/said"
-    grep -q 'A quick run: 3 runs of each benchmark, only FILTER=&quot;boot&quot;' report.html || fail "the head does not say what this is: $PWD/report.html"
+    grep -q 'A quick run: 3 runs of each benchmark, only FILTER=&quot;boot&quot;' report.html ||
+        fail "the head does not say what this is: $PWD/report.html"
     ! grep -q '<img' report.html || fail "a picture of what was not measured: $PWD/report.html"
     [ "$(grep -c 'Not measured in this run' report.md)" -ge 3 ] || fail "empty tables: $PWD/report.md"
     quadreport --slides "$PWD/part.json"

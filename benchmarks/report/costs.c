@@ -50,7 +50,8 @@ static void value_cell(struct doc *d, const struct results *r, const json_t *s, 
         return;
     }
     if (exits >= 0.005 && !asks_for_nothing(s))
-        snprintf(events, sizeof events, "%s event%s%s", in_figures(exits, text), exits == 1 ? "" : "s", base > 0 && median != base ? ",\n" : "");
+        snprintf(events, sizeof events, "%s event%s%s", in_figures(exits, text), exits == 1 ? "" : "s",
+                 base > 0 && median != base ? ",\n" : "");
     if (base > 0 && median != base && !nothing)
         factor(median / base, times);
     if (nothing)

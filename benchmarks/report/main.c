@@ -131,13 +131,14 @@ static int write_talk(const struct results *r, const char *out, const char *titl
 /* False: that is not how many files the command takes, and stderr says so. */
 static bool takes(int what, int n)
 {
-    const char *who = what == 'c' ? "--compare" : what == 'p' ? "--predict" : what == 's' ? "--print" : what == 'S' ? "--slides" : "the report";
+    const char *who = what == 'c' ? "--compare" : what == 'p' ? "--predict" : what == 's' ? "--print" : what == 'S' ? "--slides"
+                      : what == 'k' ? "--check" : "the report";
     int least = what == 'c' ? 2 : 1, most = what == 'c' ? 2 : strchr("psS", what) ? 1 : FILES_MAX;
 
     if (n >= least && n <= most)
         return true;
-    fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who, most == 1 ? "one file" : most == 2 ? "two files" : "at most 16 files",
-            n, most == 1 ? "; two go side by side with `make compare OLD= NEW=`, several with `make report RESULTS=`" : "");
+    fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who,
+            most == 1 ? "one file" : most == 2 ? "two files" : "at most 16 files", n, most == 1 ? "; two go side by side with `make compare OLD= NEW=`, several with `make report RESULTS=`" : "");
     return false;
 }
 

@@ -153,7 +153,8 @@ int compare(const struct results *old, const struct results *new)
         printf("Two processors: %s; %s.\n", word_of(json_object_get(old->root, "context"), "cpu"),
                word_of(json_object_get(new->root, "context"), "cpu"));
     printf("Medians. Cycles are of the time-stamp counter, emulated ones of a processor that software makes. new/old below 1: faster now.\n"
-           "Old: %s; new: %s.\n\n%-24s %-19s %10s %10s %-15s %7s\n", old->file, new->file, "technique", "benchmark", "old", "new", "unit", "new/old");
+           "Old: %s; new: %s.\n\n", old->file, new->file);
+    printf("%-24s %-19s %10s %10s %-15s %7s\n", "technique", "benchmark", "old", "new", "unit", "new/old");
     json_array_foreach(list_of(new, "results"), i, s) {
         const json_t *was = series_of(old, word_of(s, "technique"), word_of(s, "benchmark"));
         double a = number_of(was, "median"), b = number_of(s, "median");
