@@ -49,7 +49,7 @@ static const char *verdict(double model, double measured)
 
 void section_model(struct doc *d, const struct results *r)
 {
-    static const char *const columns[] = { "<technique", "<operation", "model", "measured", "measured over model", "<" };
+    static const char *const columns[] = { "<technique", "<operation", "model, cycles", "measured, cycles", "measured over model", "<" };
     int rows = 0, off = 0;
     const char *last = "";
     json_t *s;
