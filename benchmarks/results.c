@@ -244,8 +244,10 @@ void write_results(json_t *facts)
     json_t *root = json_pack("{s:i, s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "context", facts, "techniques",
                              techniques_json(), "benchmarks", benchmarks_json(), "results", results, "correctness", correctness, "targets",
                              targets_json(), "profiles", profiles_json());
-    keep_fuller(root);
-    if (!root || json_dump_file(root, OUT "results.json", JSON_INDENT(1) | JSON_REAL_PRECISION(9))) {
+    bool whole = root && json_dump_file(root, OUT "results.json.new", JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0;
+    if (whole)
+        keep_fuller(root);                                  /* not before: until then the old ones are all there is */
+    if (!whole || rename(OUT "results.json.new", OUT "results.json")) {
         fprintf(stderr, "quadbench: " OUT "results.json cannot be written\n");
         exit(1);
     }
