@@ -18,7 +18,11 @@ LDLIBS  := -lZydis
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-$(shell mkdir -p $(B) && echo '*' > $(B)/.gitignore)
+# Nothing but a help can do without it.
+UNWRITABLE := $(shell { mkdir -p $(B) && echo '*' > $(B)/.gitignore && [ -w $(B)/bench -o ! -e $(B)/bench ]; } 2>/dev/null || echo $(B)/)
+ifneq ($(and $(UNWRITABLE),$(filter-out help clean,$(or $(MAKECMDGOALS),help))),)
+$(error $(UNWRITABLE) cannot be written: everything that is built and measured goes there)
+endif
 
 # ---- help -------------------------------------------------------------------------------------
 .PHONY: help
@@ -386,7 +390,7 @@ grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text S
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
-BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/schema)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/results report/schema)
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
@@ -479,7 +483,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
+check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

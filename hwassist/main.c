@@ -154,7 +154,7 @@ static const struct cli_option own_options[] = {
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "hwassist" };
+    static struct vm vm = { .name = "hwassist", .options.traces = "exits or timeline" };
     const char *behind, *why;
     int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM on the processor's own virtualization, by /dev/kvm",
                            own_options);

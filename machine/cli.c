@@ -28,7 +28,7 @@ static const struct option long_options[] = {
     { NULL, 0, NULL, 0 },
 };
 
-static void help(const char *vmm, const char *summary, const struct cli_option *own)
+static void help(const char *vmm, const char *summary, const char *traces, const struct cli_option *own)
 {
     printf("%s: %s\n\n"
            "usage: %s -kernel FILE [options]\n"
@@ -36,13 +36,14 @@ static void help(const char *vmm, const char *summary, const struct cli_option *
            "  -append STRING    its command line\n"
            "  -initrd FILE      one boot module\n"
            "  -m MIB            its RAM, 1 to %d MiB (default %d)\n"
-           "  --trace[=WHAT]    show on stderr what happens: exits (default), insns or blocks; or, at the end, the\n"
-           "                    timeline: when the guest was left and entered (`make timeline` draws it)\n"
+           "  --trace[=WHAT]    show on stderr what happens: %s; without WHAT exits\n%s"
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
            "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
            "  --help, --version\n",
-           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT, GDB_DEFAULT);
+           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces,
+           !strstr(traces, "timeline") ? ""
+           : "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n", EXIT_TIMEOUT, GDB_DEFAULT);
     for (; own && own->name; own++)
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"
@@ -85,7 +86,7 @@ static int set_trace(struct options *options, const char *what, const char *vmm)
             options->trace = TRACE_EXITS + i;
             return -1;
         }
-    return cli_error(vmm, "--trace=%s: there are only exits, insns, blocks and timeline", what);
+    return cli_error(vmm, "--trace=%s: there are only %s", what, options->traces);
 }
 
 static int set_option(struct options *options, int option, char **argv, const char *vmm)
@@ -142,12 +143,12 @@ int cli_parse(struct options *options, int argc, char **argv, const char *vmm, c
 
     join_options(all, own);
 
-    *options = (struct options){ .mib = MIB_DEFAULT };
+    *options = (struct options){ .mib = MIB_DEFAULT, .traces = options->traces ? options->traces : "exits, insns, blocks or timeline" };
     optind = 0;                                 /* start over: the tests call this more than once */
     opterr = 0;
     while (status < 0 && (option = getopt_long_only(argc, argv, ":m:", all, NULL)) != -1) {
         if (option == OPT_HELP) {
-            help(vmm, summary, own);
+            help(vmm, summary, options->traces, own);
             return 0;
         }
         if (option == OPT_VERSION) {

@@ -12,6 +12,7 @@ struct options {
     const char *initrd;         /* NULL: none */
     uint32_t mib;               /* RAM, 1 to 1024 */
     enum trace trace;
+    const char *traces;         /* what of it this VMM has, set before cli_parse(): "exits, insns or timeline"; NULL: all */
     const char *counters;       /* file for the counters, NULL: none */
     unsigned timeout;           /* seconds, 0: none */
     uint16_t gdb;               /* port to wait for gdb at, 0: none */

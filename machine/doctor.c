@@ -13,10 +13,12 @@
 
 static bool direct_runs = true;
 
+static void tell(const char *word, const char *name, const char *what) { printf("%-8s %-18s %s\n", word, name, what); }
+
 /* `needed`: no VMM runs guest code at ring 3 without it. */
 static void line(const char *name, bool found, bool needed, const char *yes, const char *no)
 {
-    printf("%-8s %-18s %s\n", found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
+    tell(found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
     direct_runs = direct_runs && (found || !needed);
 }
 
@@ -78,7 +80,8 @@ static bool look_at_kvm(void)
         if (end)
             *(char *)(uintptr_t)end = '\0';
     }
-    line("/dev/kvm", runs, false, said, said ? said : "not tried: make build/hwassist");
+    tell(runs ? "ok" : access("/dev/kvm", F_OK) ? "absent" : said ? "unusable" : "unknown", "/dev/kvm",
+         said ? said : "not tried: make build/hwassist");
     return runs;
 }
 
@@ -129,7 +132,7 @@ int main(int argc, char **argv)
                tcg ? " tcg" : "");
         return 0;
     }
-    printf("%-8s %-18s %s\n", "ok", "processor", maker);
+    tell("ok", "processor", maker);
     line("32-bit segments", segments, true, "modify_ldt gives them",
          "modify_ldt is refused; leave the sandbox, or use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32");
     line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",

@@ -168,7 +168,7 @@ static const struct cli_option own_options[] = {
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "paravirt" };
+    static struct vm vm = { .name = "paravirt", .options.traces = "exits, insns or timeline" };
     static struct direct direct;
     static struct paravirt paravirt;
     struct paravirt *pv = the_paravirt = &paravirt;

@@ -83,7 +83,7 @@ static void run(struct vm *vm, struct direct *direct)
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "trap-emulate" };
+    static struct vm vm = { .name = "trap-emulate", .options.traces = "exits, insns or timeline" };
     static struct direct direct;
     static const struct cli_option own[] = {
         { "cure", "cure=step", "look at each instruction before it runs alone: right, and what that costs", &cure }, { 0 },

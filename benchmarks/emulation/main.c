@@ -45,7 +45,7 @@ static void run(struct emulator *e)
 
 int main(int argc, char **argv)
 {
-    static struct emulator e = { .vm.name = "emulation" };
+    static struct emulator e = { .vm = { .name = "emulation", .options.traces = "exits or insns" } };
     struct vm *vm = &e.vm;
     const char *why;
     int status = cli_parse(&vm->options, argc, argv, vm->name, "an interpreter: it runs no guest code at all", NULL);

@@ -87,7 +87,7 @@ START_TEST(refusals)
     refused("k.elf", "k.elf is no option");
     refused("-kernel k disk.img", "disk.img is no option");
     refused("-kernel k -smp 2", "no option -smp");
-    refused("-kernel k --trace=all", "there are only exits, insns, blocks and timeline");
+    refused("-kernel k --trace=all", "there are only exits, insns, blocks or timeline");
     refused("-kernel k -m 0", "-m 0: give");
     refused("-kernel k -m 1025", "-m 1025: give");
     refused("-kernel k -m -5", "-m -5: give");
@@ -103,6 +103,12 @@ START_TEST(help_and_version)
     ck_assert_int_eq(parse("--help"), 0);
     ck_assert_ptr_nonnull(strstr(said, "-kernel FILE"));
     ck_assert_ptr_nonnull(strstr(said, "vmm: a test"));
+    options.traces = "exits or insns";                      /* what a VMM has not is not offered */
+    ck_assert_int_eq(parse("--help"), 0);
+    ck_assert_ptr_nonnull(strstr(said, "exits or insns; without"));
+    ck_assert_ptr_null(strstr(said, "blocks"));
+    refused("-kernel k --trace=all", "there are only exits or insns");
+    options.traces = NULL;
     ck_assert_int_eq(parse("-kernel k --version"), 0);
     ck_assert_ptr_nonnull(strstr(said, "vmm (Quadvisor)"));
 }
