@@ -12,7 +12,7 @@ B       := build
 
 CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -fPIE -D_GNU_SOURCE -Imachine -MMD -MP $(EXTRA_CFLAGS)
 NASMFLAGS := -f elf64 -g -F dwarf -w+all
-LDLIBS  := -lZydis
+LDLIBS  := -lZydis -lseccomp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
