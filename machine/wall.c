@@ -1,8 +1,7 @@
 /* See wall.h. libseccomp writes the filter; what it costs a trap, and what Linux does for each property, is in README.md. */
 #include "wall.h"
 
-#include <asm/ldt.h>
-#include <asm/prctl.h>
+#include <inttypes.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,8 +19,6 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-enum { LDT_WRITE = 0x11 };      /* modify_ldt(2) */
-
 /* ---- files and limits ---------------------------------------------------------------------------- */
 
 /* Guest pages are not mapped yet, so this is the VMM's own memory. */
@@ -35,7 +32,7 @@ static const char *writable_or_executable(uint64_t *mapped)
     if (!maps)
         return "the wall: /proc/self/maps cannot be read; mount /proc";
     while (fgets(line, sizeof line, maps))
-        if (sscanf(line, "%lx-%lx %4s", &begin, &end, rights) == 3) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) == 3) {
             *mapped += end - begin;
             both |= rights[1] == 'w' && rights[2] == 'x';
         }
@@ -83,9 +80,16 @@ static const char *limit(uint64_t mapped)
         { RLIMIT_AS, mapped + 4 * GIB + GIB / 4 },      /* the guest's window, and what the VMM may yet allocate */
     };
 
-    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        if (setrlimit(limits[i].what, &(struct rlimit){ limits[i].most, limits[i].most }))
-            return "the wall: setrlimit fails; the hard limit of this shell's address space (ulimit -H -v) may be too low";
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit now;
+        rlim_t most = limits[i].most;
+
+        if (getrlimit(limits[i].what, &now))
+            return "the wall: getrlimit fails";
+        most = now.rlim_max < most ? now.rlim_max : most;       /* whoever started us may be stricter */
+        if (setrlimit(limits[i].what, &(struct rlimit){ most, most }))
+            return "the wall: setrlimit fails";
+    }
     return NULL;
 }
 
@@ -177,11 +181,14 @@ static void allow_memory(const struct wall *w)
     ALLOW(mprotect, BELOW(0, w->window_end), BELOW(1, 4096 + 1));
 }
 
-/* What direct execution needs besides: descriptors, and the host's FS base where FSGSBASE is missing. */
+/* What direct execution needs besides: descriptors, and the host's FS base where FSGSBASE is missing. By number, for wherever
+ * else the emulation runs has no <asm/ldt.h>. */
 static void allow_segments(void)
 {
-    ALLOW(modify_ldt, EQUALS32(0, LDT_WRITE), EQUALS(2, sizeof(struct user_desc)));
-    ALLOW(arch_prctl, EQUALS32(0, ARCH_SET_FS));
+    enum { LDT_WRITE = 0x11, SET_FS = 0x1002 };         /* modify_ldt(2), arch_prctl(2) */
+
+    ALLOW(modify_ldt, EQUALS32(0, LDT_WRITE), EQUALS(2, 16));
+    ALLOW(arch_prctl, EQUALS32(0, SET_FS));
 }
 
 /* exit(), and abort() after an assertion of ours. */
@@ -194,7 +201,7 @@ static void allow_end(void)
     ALLOW(tgkill, EQUALS32(0, getpid()), EQUALS32(2, SIGABRT));
 }
 
-/* Without CTL_SSB, Linux before 5.16 would slow every load behind a store for as long as the filter is there: against a
+/* The filter is a list, and a guest's page costs an mmap each: that comes first. Without CTL_SSB, Linux before 5.16 would slow every load behind a store for as long as the filter is there: against a
  * leak between guest and VMM, which share the process all the same. */
 static const char *forbid_system_calls(const struct wall *w)
 {
@@ -204,7 +211,9 @@ static const char *forbid_system_calls(const struct wall *w)
     if (!filter)
         return "the wall: no memory for seccomp's filter";
     filter_failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP) ||
-                    seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+                    seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) ||
+                    seccomp_syscall_priority(filter, SCMP_SYS(mmap), 255) ||
+                    seccomp_syscall_priority(filter, SCMP_SYS(mprotect), 254);
     allow_files(w);
     allow_time();
     allow_memory(w);
@@ -222,7 +231,7 @@ static const char *forbid_system_calls(const struct wall *w)
 
 void wall_hit(int signal, siginfo_t *info, void *context)
 {
-    bool guests = (uintptr_t)info->si_call_addr >> 32 == 0;
+    bool guests = (uint64_t)(uintptr_t)info->si_call_addr >> 32 == 0;
     char text[240];
     int n = snprintf(text, sizeof text, "quadvisor: the wall: system call %d at rip %p is forbidden to this process: %s\n",
                      info->si_syscall, info->si_call_addr,
