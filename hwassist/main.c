@@ -10,6 +10,7 @@
 #include "status.h"
 #include "timeline.h"
 #include "vm.h"
+#include "wall.h"
 
 /* KVM gives up. Is it the guest's fault, who executes where no memory is? */
 static void internal_error(struct kvm *k)
@@ -189,6 +190,9 @@ int main(int argc, char **argv)
     }
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();
+    why = vm_confine(&vm, (struct wall){ .ioctls = kvm_ioctls(&kvm) });
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
     run(&vm, &kvm);
     if (vm.machine.stopped)
         kvm_load(&kvm);

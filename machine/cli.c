@@ -12,7 +12,7 @@
 #define VERSION "1.0"
 
 enum { MIB_MAX = 1024, MIB_DEFAULT = 64, TIMEOUT_MAX = 1000000, GDB_DEFAULT = 1234 };
-enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_GDB, OPT_HELP, OPT_VERSION,
+enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_GDB, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
        OPT_OWN = 512, OWN_MAX = 8 };
 
 static const struct option long_options[] = {
@@ -23,6 +23,7 @@ static const struct option long_options[] = {
     { "counters", required_argument, NULL, OPT_COUNTERS },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "gdb", optional_argument, NULL, OPT_GDB },
+    { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
     { "help", no_argument, NULL, OPT_HELP },
     { "version", no_argument, NULL, OPT_VERSION },
     { NULL, 0, NULL, 0 },
@@ -40,6 +41,7 @@ static void help(const char *vmm, const char *summary, const char *traces, const
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
            "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
+           "  --no-sandbox      leave out the wall around this process: for debugging it, never for a guest that is not yours\n"
            "  --help, --version\n",
            vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces,
            !strstr(traces, "timeline") ? ""
@@ -49,8 +51,8 @@ static void help(const char *vmm, const char *summary, const char *traces, const
     printf("\n"
            "The guest's serial port is stdin and stdout. Exit status: (v << 1) | 1 for a value v that the guest\n"
            "writes to port 0xf4; %d bad usage or file; %d the guest crashed; %d this host cannot; %d a bug here;\n"
-           "%d gdb ended it; %d timed out.\n",
-           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_TIMEOUT);
+           "%d gdb ended it; %d it made a forbidden system call; %d timed out.\n",
+           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_WALL, EXIT_TIMEOUT);
 }
 
 int cli_error(const char *vmm, const char *format, ...)
@@ -116,6 +118,9 @@ static int set_option(struct options *options, int option, char **argv, const ch
     case OPT_GDB:
         options->gdb = optarg ? (uint16_t)number(optarg, 65535, '\0') : GDB_DEFAULT;
         return options->gdb ? -1 : cli_error(vmm, "--gdb=%s: give a port from 1 to 65535", optarg);
+    case OPT_NO_SANDBOX:
+        options->no_sandbox = true;
+        return -1;
     case ':':
         return cli_error(vmm, "%s needs a value", argv[optind - 1]);
     default:
