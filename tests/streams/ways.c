@@ -27,7 +27,7 @@ const char *const way_names[WAYS] = {
     [WAY_EMULATED] = "emulated",
 };
 
-enum { ARPL = 0x63, CMPS = 0xa6 };             /* CMPS: or 0xa7 */
+enum { PUSHA = 0x60, ARPL = 0x63, CMPS = 0xa6 };             /* CMPS: or 0xa7 */
 enum { STATES_MAX = 3000, STATE_WORDS = 10 };
 enum end { END_RUNNING, END_HALT, END_FAULT, END_STOPPED, END_NEVER };
 struct state { uint32_t word[STATE_WORDS]; };       /* general registers, EIP, EFLAGS */
@@ -542,14 +542,15 @@ bool ways_kept_to(uint32_t from, uint32_t to)
     return true;
 }
 
-/* A fault that another processor takes another way. Of two things to read CMPS and LDS may read either first. QEMU reads
- * first what is to be changed, loses flags when SETcc faults, and asks neither a segment's type nor its limit. */
+/* A fault that another processor takes another way. Of two things to read CMPS and LDS may read either first. QEMU
+ * stores the lowest word of PUSHA first, reads first what is to be changed, loses flags when SETcc faults, and asks neither a segment's
+ * type nor its limit. */
 static bool faults_otherwise(const struct insn *insn)
 {
     const struct vcpu *cpu = &m->cpu;
     const uint8_t *opcode = insn->bytes + insn->opcode_at;
 
-    if ((opcode[0] & 0xfe) == CMPS || (insn->isa >= ISA_LDS && insn->isa <= ISA_LSS))
+    if (opcode[0] == PUSHA || (opcode[0] & 0xfe) == CMPS || (insn->isa >= ISA_LDS && insn->isa <= ISA_LSS))
         return true;
     for (const struct operand *op = insn->op; op < insn->op + insn->operands; op++)
         if (op->kind == OPERAND_MEM && ((op->read && op->written) ||
