@@ -37,8 +37,8 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-.PHONY: packages-bochs packages-hosts packages-labs packages-web
-packages-bochs packages-hosts packages-labs packages-web:
+.PHONY: packages-bochs packages-fuzz packages-hosts packages-labs packages-web
+packages-bochs packages-fuzz packages-hosts packages-labs packages-web:
 	@sh .ci/install $(@:packages-%=%)
 
 doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest
@@ -498,3 +498,56 @@ sizes: ## lines of code, folder by folder
 	@sh tests/sizes
 
 -include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d) $(STREAMS_OBJ:.o=.d)
+
+# ---- fuzzing -------------------------------------------------------------------------------------
+# A target is tests/fuzz/NAME.c. Twice: by clang with libFuzzer, a program each; by $(CC) with the sanitizers alone, all in one program
+# that runs the corpus through them (part of `make check`). The kit's parts are archives: a target may bring a function of its own
+# in place of one of theirs; fuzz.c has Check's assertions in place of Check's.
+FUZZ_ALL   := $(sort $(filter-out box fuzz replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))))
+FUZZ_LENT  := $(patsubst %,tests/unit/%.o,fixture hostile test_paravirt test_shadow)
+FUZZ_SHARE := tests/fuzz/fuzz.o tests/fuzz/box.o $(FUZZ_LENT) $(filter-out benchmarks/report/main.o,$(REPORT_OBJ:$(B)/obj/%=%))
+FUZZ_SHARE += $(patsubst $(B)/obj/%,%,$(FAKED_OBJ) $(BARE_PART) $(MACHINE_OBJ) $(PV_PART))
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_BUILD  = clang $(CFLAGS) $(FUZZ_FLAGS) -c $< -o $@
+
+$(B)/fuzz/obj/%.o: %.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD)
+
+$(B)/fuzz/obj/bare-part/decode.o: hwassist/bare/decode.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD) -Ddecode=bare_decode -Ddecode_text=bare_decode_text
+
+$(B)/fuzz/obj/faked/%.o: machine/direct/%.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD) $(FAKE)
+
+$(B)/fuzz/parts.a: $(FUZZ_SHARE:%=$(B)/fuzz/obj/%)
+$(B)/asan/fuzz-parts.a: $(FUZZ_SHARE:%=$(B)/asan/%)
+$(B)/fuzz/parts.a $(B)/asan/fuzz-parts.a:
+	rm -f $@
+	ar rcs $@ $^
+
+$(FUZZ_ALL:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/parts.a
+	clang -fsanitize=fuzzer,address,undefined -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
+
+$(B)/fuzz/targets.h: $(wildcard tests/fuzz/*.c)
+	@mkdir -p $(@D)
+	printf 'TARGET(%s)\n' $(FUZZ_ALL) > $@
+
+$(B)/asan/tests/fuzz/%.o: tests/fuzz/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -fno-omit-frame-pointer -I$(B)/fuzz -DLLVMFuzzerTestOneInput=fuzz_$* -c $< -o $@
+
+$(B)/asan/tests/fuzz/replay.o: $(B)/fuzz/targets.h
+
+$(B)/fuzz/replay: $(patsubst %,$(B)/asan/tests/fuzz/%.o,replay $(FUZZ_ALL)) $(B)/asan/fuzz-parts.a
+	@mkdir -p $(@D)
+	$(CC) -pie $(SANITIZE) -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
+
+.PHONY: fuzz
+fuzz: packages-fuzz $(FUZZ_ALL:%=$(B)/fuzz/%) $(B)/fuzz/replay ## libFuzzer on decoder, emulator, loader, devices, hypercalls, results (TIME=60 FUZZ="decode emulate")
+	@sh tests/fuzz/run "$(FUZZ)" "$(TIME)"
+
+-include $(FUZZ_SHARE:%.o=$(B)/fuzz/obj/%.d) $(FUZZ_SHARE:%.o=$(B)/asan/%.d)
+-include $(patsubst %,$(B)/fuzz/obj/tests/fuzz/%.d,$(FUZZ_ALL)) $(patsubst %,$(B)/asan/tests/fuzz/%.d,replay $(FUZZ_ALL))
