@@ -386,7 +386,7 @@ grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text S
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
-BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/schema)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/machines report/results report/schema)
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
