@@ -455,7 +455,7 @@ $(B)/tests/streams.elf: tests/streams/guest.asm $(B)/tests/streams.table tests/b
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check-long
-check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams and hypercalls at length (SEED=)
+check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams and hypercalls at length, a minute of each fuzz target (SEED= TIME=60)
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -471,9 +471,9 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/fuzz/replay $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
-check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.

@@ -5,6 +5,7 @@
  *     replay --pack DIR           files as lines, shortest first
  * Run it where the Makefile is. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,6 +15,8 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LOG "build/fuzz/replay.log"     /* what dies says there why */
 
 enum { BYTES_MAX = 1 << 16, INPUTS_LEAST = 10 };
 
@@ -91,7 +94,7 @@ static bool passes(int which, struct progress *p)
     }
     waitpid(child, &status, 0);
     if (status != 0)
-        printf("FAIL fuzz %s: line %d of its corpus; what is wrong stands above\n", targets[which].name, p->line);
+        printf("FAIL fuzz %s: line %d of its corpus; what is wrong stands in " LOG "\n", targets[which].name, p->line);
     else if (p->done < INPUTS_LEAST)
         printf("FAIL fuzz %s: only %d inputs in its corpus\n", targets[which].name, p->done);
     return status == 0 && p->done >= INPUTS_LEAST;
@@ -100,8 +103,9 @@ static bool passes(int which, struct progress *p)
 static int replay(void)
 {
     struct progress *p = mmap(NULL, sizeof *p, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    int passed = 0;
+    int passed = 0, log = open(LOG, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND, 0666);
 
+    dup2(log, STDERR_FILENO);
     for (int i = 0; i < TARGETS; i++)
         passed += passes(i, p);
     printf("fuzz: %d passed, %d failed, 0 skipped\n", passed, TARGETS - passed);
