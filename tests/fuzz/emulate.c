@@ -114,14 +114,44 @@ static void check_done(const struct insn *i)
              name, before.eip, box.cpu.eip);
 }
 
+/* What is remembered of earlier instructions (fetch.c) must be what stands there now. */
+static void check_fetched(const struct insn *i)
+{
+    const struct segment *cs = &box.cpu.seg[CS];
+    uint8_t bytes[INSN_MAX];
+    struct insn now;
+
+    must(box.cpu.eip <= cs->limit && cs->limit - box.cpu.eip >= i->length - 1u, "an instruction beyond its segment");
+    must(memory_load(&box, cs->base + box.cpu.eip, bytes, i->length, vcpu_cpl(&box.cpu) == 3 ? ACCESS_USER : 0), "it cannot be read");
+    must(decode(bytes, i->length, cs->attr & ATTR_BIG, &now) == DECODED && now.isa == i->isa && now.length == i->length &&
+         now.opsize == i->opsize && now.addrsize == i->addrsize && !memcmp(now.bytes, i->bytes, i->length),
+         "%s is decoded where %s stands", isa_rows[i->isa].name, isa_rows[now.isa].name);
+}
+
+static bool fetch(struct insn *insn)
+{
+    const struct fault *f = &box.cpu.fault;
+
+    memcpy(&before, &box.cpu, sizeof before);           /* not by assignment: padding counts below */
+    if (decode_at_eip(&box, insn)) {
+        check_fetched(insn);
+        return true;
+    }
+    memcpy(&before.fault, f, sizeof before.fault);
+    must(!memcmp(&before, &box.cpu, sizeof before), "fetching changes the processor's state");
+    must(f->vector == VEC_UD || f->vector == VEC_GP || (f->vector == VEC_PF && (box.cpu.cr0 & CR0_PG) && !(f->error & PF_WRITE)),
+         "fetching raises #%u(%#x)", f->vector, f->error);
+    return false;
+}
+
 static bool step(void)
 {
     struct insn insn;
     bool done;
 
-    if (!decode_at_eip(&box, &insn) || insn.isa == ISA_OTHER)
+    if (!fetch(&insn) || insn.isa == ISA_OTHER)
         return false;
-    memcpy(&before, &box.cpu, sizeof before);           /* not by assignment: padding counts below */
+    memcpy(&before, &box.cpu, sizeof before);
     memcpy(ram_before, box_ram, sizeof ram_before);
     done = emulate(&box, &insn);
     box_check_told();
