@@ -144,7 +144,7 @@ bool event_exception(struct machine *m)
 {
     struct vcpu *cpu = &m->cpu;
     uint8_t first = VEC_NMI;                            /* none yet: like an NMI, it makes no double fault */
-    uint32_t met = 0;                                   /* by vector; an alignment check may raise itself, and a processor tries for ever */
+    uint32_t met = 0;                                   /* by vector: #AC may raise itself, and a processor tries for ever */
 
     if (m->hooks.debugger && m->hooks.debugger(m, cpu->fault.vector))
         return true;

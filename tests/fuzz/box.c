@@ -133,7 +133,9 @@ static void set_mode(struct input *in)
     cpu->cr4 |= (mode & 0x4000 ? CR4_PSE : 0) | (mode & 0x8000 ? CR4_PGE : 0);
 }
 
-enum edit { EDIT_DESCRIPTOR, EDIT_GATE, EDIT_TSS, EDIT_PTE, EDIT_PDE, EDIT_REGISTER, EDIT_STACK, EDIT_LIMIT, EDIT_SEGMENT, EDIT_WORD, EDITS };
+enum edit {
+    EDIT_DESCRIPTOR, EDIT_GATE, EDIT_TSS, EDIT_PTE, EDIT_PDE, EDIT_REGISTER, EDIT_STACK, EDIT_LIMIT, EDIT_SEGMENT, EDIT_WORD, EDITS
+};
 
 static void edit_limit(struct input *in)
 {

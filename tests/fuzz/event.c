@@ -36,8 +36,8 @@ static uint32_t pushed(unsigned n, unsigned bytes)
     if (!(ss->attr & ATTR_BIG))
         esp &= 0xffff;
     must(segment_allows(ss, esp, bytes, ACCESS_WRITE), "word %u of the frame is outside the stack segment", n);
-    must(memory_load(&box, ss->base + esp, &value, bytes, vcpu_cpl(&box.cpu) == 3 ? ACCESS_USER : 0), "word %u of the frame is not there",
-         n);
+    must(memory_load(&box, ss->base + esp, &value, bytes, vcpu_cpl(&box.cpu) == 3 ? ACCESS_USER : 0),
+         "word %u of the frame is not there", n);
     return value;
 }
 
@@ -55,7 +55,8 @@ static bool frame_is_plain(unsigned bytes)
     uint32_t at = box.cpu.seg[SS].base + (box.cpu.seg[SS].attr & ATTR_BIG ? box.cpu.gpr[ESP] : box.cpu.gpr[ESP] & 0xffff);
 
     for (uint32_t i = 0; i < 2; i++)
-        if (!memory_peek(&box, at + i * (6 * bytes - 1), ACCESS_WRITE, &t) || t.gpa >= STACKS_END || t.gpa < STACKS_END - 4 * STACK_BYTES)
+        if (!memory_peek(&box, at + i * (6 * bytes - 1), ACCESS_WRITE, &t) || t.gpa >= STACKS_END ||
+            t.gpa < STACKS_END - 4 * STACK_BYTES)
             return false;
     return true;
 }
@@ -71,7 +72,8 @@ static void check_frame(int vector, bool error, unsigned bytes, uint32_t eip)
         return;
     check_word(error, bytes, eip, "EIP");
     must((pushed(error + 1, bytes) & 0xffff) == before.seg[CS].selector, "#%d: another CS is pushed", vector);
-    must(((pushed(error + 2, bytes) ^ flags) & (bytes == 4 ? ~(uint32_t)FLAG_RF : 0xffff)) == 0, "#%d: other flags are pushed", vector);
+    must(((pushed(error + 2, bytes) ^ flags) & (bytes == 4 ? ~(uint32_t)FLAG_RF : 0xffff)) == 0, "#%d: other flags are pushed",
+         vector);
     if (!inward)
         return;
     check_word(error + 3, bytes, before.gpr[ESP], "ESP");

@@ -51,7 +51,8 @@ static void check_segments(const struct memory *mem)
     for (unsigned i = 0; i < h.e_phnum; i++) {
         memcpy(&p, file[0] + h.e_phoff + i * sizeof p, sizeof p);
         if (p.p_type == PT_LOAD && p.p_memsz)
-            must(!p.p_filesz || !memcmp(mem->ram + p.p_paddr, file[0] + p.p_offset, p.p_filesz), "segment %u is not at %#x", i, p.p_paddr);
+            must(!p.p_filesz || !memcmp(mem->ram + p.p_paddr, file[0] + p.p_offset, p.p_filesz), "segment %u is not at %#x", i,
+                 p.p_paddr);
     }
 }
 

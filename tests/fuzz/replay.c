@@ -121,7 +121,9 @@ static int unpack(const char *name, const char *directory)
     char path[300];
     int line = 0;
 
-    for (long n; f && (n = next_input(f, data, &line)) >= 0; fclose(out)) {
+    if (!f)
+        return 1;
+    for (long n; (n = next_input(f, data, &line)) >= 0; fclose(out)) {
         snprintf(path, sizeof path, "%s/line-%04d", directory, line);
         out = fopen(path, "w");
         if (!out || fwrite(data, 1, (size_t)n, out) != (size_t)n) {
@@ -129,7 +131,7 @@ static int unpack(const char *name, const char *directory)
             return 1;
         }
     }
-    return f == NULL;
+    return fclose(f);
 }
 
 static int shorter(const void *a, const void *b)
@@ -168,9 +170,10 @@ static int pack(const char *directory)
         lines[n++] = line_of(directory, e->d_name);
     }
     qsort(lines, n, sizeof *lines, shorter);
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; free(lines[i++]))
         puts(lines[i]);
-    return d == NULL;
+    free(lines);
+    return d == NULL || closedir(d);
 }
 
 int main(int argc, char **argv)

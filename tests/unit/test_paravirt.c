@@ -71,6 +71,7 @@ void paravirt_setup(void)
         for (uint32_t pa = 0; pa < sizeof kept; pa += 4)
             memcpy(kept + pa, &(uint32_t){ 0x5a5a0100 + pa / 4 }, 4);
     memcpy(pv_ram, kept, sizeof kept);
+    memset(pv_ram + sizeof kept, 0, sizeof pv_ram - sizeof kept);
     memset(pv_ram + OWN_AT, 0, OWN_END - OWN_AT);       /* but what the VMM keeps there itself */
     ck_assert(start_space(&pv, PV_BASE, PV_LOADED, &end) == NULL);
     shadow_enter_user(&direct.shadow);
