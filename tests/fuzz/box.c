@@ -134,7 +134,8 @@ static void set_mode(struct input *in)
 }
 
 enum edit {
-    EDIT_DESCRIPTOR, EDIT_GATE, EDIT_TSS, EDIT_PTE, EDIT_PDE, EDIT_REGISTER, EDIT_STACK, EDIT_LIMIT, EDIT_SEGMENT, EDIT_WORD, EDITS
+    EDIT_DESCRIPTOR, EDIT_GATE, EDIT_TSS, EDIT_PTE, EDIT_PDE, EDIT_REGISTER, EDIT_STACK, EDIT_LIMIT, EDIT_SEGMENT, EDIT_WORD,
+    EDIT_FRAME, EDIT_SELECTOR, EDITS
 };
 
 static void edit_limit(struct input *in)
@@ -151,6 +152,38 @@ static void edit_limit(struct input *in)
     }
 }
 
+static void edit_descriptor(struct input *in)
+{
+    unsigned index = take_below(in, GDT_ENTRIES), attr = take(in, 2);
+    uint32_t limit = take(in, 2), base = take(in, 1) << 8;
+
+    set_descriptor(index, base, limit, attr & 0xcff);
+}
+
+/* In the IDT, or a call gate in the GDT. */
+static void edit_gate(struct input *in)
+{
+    unsigned which = take(in, 1), attr = take(in, 1), index = take_below(in, GDT_ENTRIES), parameters = take(in, 1);
+    uint32_t offset = take(in, 2) << (parameters >> 4 & 15);
+
+    set_gate(parameters & 8 ? GDT_AT + which % GDT_ENTRIES * 8 : IDT_AT + which * 8, (uint16_t)(index * 8), offset, attr,
+             parameters & 7);
+}
+
+/* At the top of the stack what RET far and IRET like to find: EIP, CS, EFLAGS, ESP, SS, each as wide as the input says. */
+static void edit_frame(struct input *in)
+{
+    unsigned what = take(in, 1), ring = what & 3, bytes = what & 4 ? 2 : 4;
+    uint32_t frame[5] = { CODE_AT + 8, (2 * ring + 1) * 8 + ring, take(in, 2), STACKS_END - 256, (2 * ring + 2) * 8 + ring };
+
+    if (what & 8)                                       /* RET far has no flags */
+        memmove(frame + 2, frame + 3, 2 * sizeof *frame);
+    if (what & 16)                                      /* and one of them is another */
+        frame[what >> 5 & 3] ^= take(in, 2);
+    for (unsigned i = 0; i < 5 && box.cpu.gpr[ESP] < RAM_BYTES - sizeof frame; i++)
+        memcpy(box_ram + box.cpu.gpr[ESP] + bytes * i, &frame[i], bytes);
+}
+
 static void edit(struct input *in)
 {
     static const uint8_t data[] = { ES, DS, FS, GS };
@@ -158,8 +191,8 @@ static void edit(struct input *in)
     uint32_t at;
 
     switch ((enum edit)take_below(in, EDITS)) {
-    case EDIT_DESCRIPTOR: at = take_below(in, GDT_ENTRIES) * 8 + take_below(in, 2) * 4; box_poke(GDT_AT + at, take(in, 4)); break;
-    case EDIT_GATE: at = take_below(in, 256) * 8 + take_below(in, 2) * 4; box_poke(IDT_AT + at, take(in, 4)); break;
+    case EDIT_DESCRIPTOR: edit_descriptor(in); break;
+    case EDIT_GATE: edit_gate(in); break;
     case EDIT_TSS: at = take_below(in, TSS_LIMIT + 1); box_poke(TSS_AT + at, take(in, 4)); break;
     case EDIT_PTE: at = take_below(in, 16); box_poke(PAGE_TABLE + 4 * at, take(in, 4)); break;
     case EDIT_PDE: at = take_below(in, 1024); box_poke(PAGE_DIR + 4 * at, take(in, 4)); break;
@@ -168,6 +201,8 @@ static void edit(struct input *in)
     case EDIT_LIMIT: edit_limit(in); break;
     case EDIT_SEGMENT: at = TAKE_ONE_OF(in, data); segment_load(&box, (enum segreg)at, (uint16_t)take(in, 2)); break;
     case EDIT_WORD: at = take(in, 2); box_poke(at, take(in, 4)); break;
+    case EDIT_FRAME: edit_frame(in); break;
+    case EDIT_SELECTOR: at = take_below(in, 8); cpu->gpr[at] = take_below(in, GDT_ENTRIES * 8); break;
     case EDITS: break;
     }
 }
@@ -193,8 +228,14 @@ void box_setup(struct input *in)
 
 void box_code(struct input *in)
 {
+    unsigned at = take_below(in, INSN_MAX), difference = take(in, 1);
+    struct insn insn;
+
     memcpy(box_ram + CODE_AT, in->at, in->left < 64 ? in->left : 64);
-    memcpy(told + CODE_AT, box_ram + CODE_AT, 64);
+    box_ram[CODE_AT + at] ^= difference;
+    decode_at_eip(&box, &insn);
+    box_ram[CODE_AT + at] ^= difference;
+    memcpy(told, box_ram, sizeof told);
 }
 
 /* ---- what must be so ----------------------------------------------------------------------------- */

@@ -22,7 +22,8 @@ uint32_t box_peek(uint32_t gpa);        /* all ones outside RAM */
  * The processor's state stays one that a processor can be in. */
 void box_setup(struct input *in);
 
-void box_code(struct input *in);        /* the rest of the input, up to 64 bytes, where EIP is */
+/* The rest of the input, up to 64 bytes, where EIP is; another first instruction, different in one byte, has been fetched before. */
+void box_code(struct input *in);
 
 /* Whoever follows m->mem.sealed_write has all of RAM: no store may pass it by. After the operation. */
 void box_check_told(void);
