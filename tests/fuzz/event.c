@@ -105,6 +105,19 @@ static void check_delivered(int vector, bool error, uint32_t eip)
     check_frame(vector, error, wide ? 4 : 2, eip);
 }
 
+/* Intel SDM vol. 3A tables 6-4 and 6-5: what may come out of a chain that began with `first`. A check of alignment on the way, which is
+ * benign, lets anything follow. */
+static bool may_follow(uint8_t first, int last)
+{
+    bool contributory = first == VEC_DE || (first >= VEC_TS && first <= VEC_GP);
+
+    if (first == last || ((before.cr0 & CR0_AM) && (before.eflags & FLAG_AC) && vcpu_cpl(&before) == 3))
+        return true;
+    if (first == VEC_PF)
+        return last == VEC_DF;
+    return first != VEC_DF && (!contributory || last == VEC_PF || last == VEC_DF);
+}
+
 /* Nothing but CR2, the exception, and what segments and walks mark in memory. */
 static void check_not_delivered(void)
 {
@@ -160,6 +173,7 @@ static bool one_event(struct input *in)
         return false;
     }
     must(kind != SOFTWARE || which == vector, "INT %u leads to #%d", vector, which);
+    must(kind != EXCEPTION || may_follow(before.fault.vector, which), "#%u leads to #%d", before.fault.vector, which);
     check_delivered(which, kind == EXCEPTION || which != vector ? has_error(which) : false, before.eip + (kind == SOFTWARE ? 2 : 0));
     return true;
 }
