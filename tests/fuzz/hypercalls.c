@@ -5,7 +5,7 @@
 #include "../unit/hostile.h"
 #include "fuzz.h"
 
-enum { CALLS_MAX = 64, AUDIT_EVERY = 16 };
+enum { CALLS_MAX = 250, AUDIT_EVERY = 25 };
 
 static struct input in;
 

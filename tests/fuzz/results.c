@@ -80,6 +80,39 @@ static char *edited_template(struct input *in)
     return text;
 }
 
+/* ---- what has been accepted ---------------------------------------------------------------------- */
+
+static void check_name(const json_t *object, const char *field)
+{
+    const char *name = json_string_value(json_object_get(object, field));
+
+    must(name && *name && strlen(name) <= 60 && strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == strlen(name),
+         "accepted, with \"%s\" for a %s", name ? name : "", field);
+}
+
+/* Some of what the schema promises: what everything else is found by. */
+static void check_accepted(const json_t *root)
+{
+    double ghz = json_number_value(json_object_get(json_object_get(root, "context"), "tsc_ghz"));
+    json_t *item, *name;
+    size_t i;
+
+    must(ghz >= 0.01 && ghz <= 100, "accepted, with %g GHz", ghz);
+    must(json_array_size(json_object_get(root, "techniques")) <= 64, "accepted, with too many techniques");
+    json_array_foreach(json_object_get(root, "techniques"), i, item) {
+        name = json_object_get(item, "title");
+        check_name(item, "name");
+        must(json_is_string(name) && json_string_length(name) <= 600, "accepted, with a technique that has no title");
+    }
+    json_array_foreach(json_object_get(root, "results"), i, item) {
+        name = json_object_get(item, "status");
+        check_name(item, "technique");
+        check_name(item, "benchmark");
+        must(json_is_string(name) && (!strcmp(json_string_value(name), "ok") || !strcmp(json_string_value(name), "n/a")),
+             "accepted, with another status");
+    }
+}
+
 /* ---- what quadreport does with it ---------------------------------------------------------------- */
 
 static void (*const sections[])(struct doc *, const struct results *) = {
@@ -141,6 +174,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t bytes)
         must(memchr(why, '\0', sizeof why) && !strncmp(why, r.file, strlen(r.file)) && strlen(why) > strlen(r.file) + 20,
              "refused without a sentence: \"%s\"", why);
     } else {
+        check_accepted(r.root);
         json_decref(r.root);
         must(results_open(&r, r.file), "read, then refused");
         write_all(&r, bytes % 4 == 3);
