@@ -545,8 +545,13 @@ $(B)/fuzz/replay: $(patsubst %,$(B)/asan/tests/fuzz/%.o,replay $(FUZZ_ALL)) $(B)
 	@mkdir -p $(@D)
 	$(CC) -pie $(SANITIZE) -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
 
+# Before anything is built for it.
+ifneq ($(and $(filter fuzz,$(MAKECMDGOALS)),$(filter-out $(FUZZ_ALL),$(FUZZ))),)
+$(error make fuzz: FUZZ=$(filter-out $(FUZZ_ALL),$(FUZZ)): there is no such target; there are: $(FUZZ_ALL))
+endif
+
 .PHONY: fuzz
-fuzz: packages-fuzz $(FUZZ_ALL:%=$(B)/fuzz/%) $(B)/fuzz/replay ## libFuzzer on decoder, emulator, loader, devices, hypercalls, results (TIME=60 FUZZ="decode emulate")
+fuzz: packages-fuzz $(patsubst %,$(B)/fuzz/%,$(or $(FUZZ),$(FUZZ_ALL)) replay) ## libFuzzer on decoder, emulator, loader, devices, hypercalls, results (TIME=60 FUZZ="decode emulate")
 	@sh tests/fuzz/run "$(FUZZ)" "$(TIME)"
 
 -include $(FUZZ_SHARE:%.o=$(B)/fuzz/obj/%.d) $(FUZZ_SHARE:%.o=$(B)/asan/%.d)
