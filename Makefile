@@ -41,8 +41,8 @@ $(B)/packages.ok: .ci/packages .ci/install
 	@sh .ci/install
 	@touch $@
 
-.PHONY: packages-bochs packages-hosts packages-labs packages-web
-packages-bochs packages-hosts packages-labs packages-web:
+.PHONY: packages-bochs packages-fuzz packages-hosts packages-labs packages-web
+packages-bochs packages-fuzz packages-hosts packages-labs packages-web:
 	@sh .ci/install $(@:packages-%=%)
 
 doctor: $(B)/doctor $(B)/hwassist ## what of this host the kit can use, and what to do about the rest
@@ -390,7 +390,7 @@ grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text S
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
-BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/results report/schema)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/machines report/results report/schema)
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
@@ -465,7 +465,7 @@ random-guests: packages-bochs $(RANDOM_GUESTS) ## random guests on QEMU, the VMM
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/random-guests "$(or $(GUESTS),12000)" "$(or $(SEED),1)"
 
 .PHONY: check-long
-check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams and hypercalls at length (SEED=)
+check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams and hypercalls at length, a minute of each fuzz target (SEED= TIME=60)
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -482,9 +482,9 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
 .PHONY: check
-check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
+check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/fuzz/replay $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
-check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.
@@ -509,3 +509,61 @@ sizes: ## lines of code, folder by folder
 	@sh tests/sizes
 
 -include $(UNIT_OBJ:.o=.d) $(ASAN_OBJ:.o=.d) $(DIRECT_TEST:.o=.d) $(STREAMS_OBJ:.o=.d)
+
+# ---- fuzzing -------------------------------------------------------------------------------------
+# A target is tests/fuzz/NAME.c. Twice: by clang with libFuzzer, a program each; by $(CC) with the sanitizers alone, all in one program
+# that runs the corpus through them (part of `make check`). The kit's parts are archives: a target may bring a function of its own
+# in place of one of theirs; fuzz.c has Check's assertions in place of Check's.
+FUZZ_ALL   := $(sort $(filter-out box fuzz replay,$(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/*.c))))
+FUZZ_LENT  := $(patsubst %,tests/unit/%.o,fixture hostile test_paravirt test_shadow)
+FUZZ_SHARE := tests/fuzz/fuzz.o tests/fuzz/box.o $(FUZZ_LENT) $(filter-out benchmarks/report/main.o,$(REPORT_OBJ:$(B)/obj/%=%))
+FUZZ_SHARE += $(patsubst $(B)/obj/%,%,$(FAKED_OBJ) $(BARE_PART) $(MACHINE_OBJ) $(PV_PART))
+FUZZ_FLAGS := -fsanitize=fuzzer-no-link,address,undefined -fno-sanitize-recover=undefined -fno-omit-frame-pointer
+FUZZ_BUILD  = clang $(CFLAGS) $(FUZZ_FLAGS) -c $< -o $@
+
+$(B)/fuzz/obj/%.o: %.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD)
+
+$(B)/fuzz/obj/bare-part/decode.o: hwassist/bare/decode.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD) -Ddecode=bare_decode -Ddecode_text=bare_decode_text
+
+$(B)/fuzz/obj/faked/%.o: machine/direct/%.c | packages packages-fuzz
+	@mkdir -p $(@D)
+	$(FUZZ_BUILD) $(FAKE)
+
+$(B)/fuzz/parts.a: $(FUZZ_SHARE:%=$(B)/fuzz/obj/%)
+$(B)/asan/fuzz-parts.a: $(FUZZ_SHARE:%=$(B)/asan/%)
+$(B)/fuzz/parts.a $(B)/asan/fuzz-parts.a:
+	rm -f $@
+	ar rcs $@ $^
+
+$(FUZZ_ALL:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/parts.a
+	clang -fsanitize=fuzzer,address,undefined -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
+
+$(B)/fuzz/targets.h: $(wildcard tests/fuzz/*.c)
+	@mkdir -p $(@D)
+	printf 'TARGET(%s)\n' $(FUZZ_ALL) > $@
+
+$(B)/asan/tests/fuzz/%.o: tests/fuzz/%.c | packages
+	@mkdir -p $(@D)
+	$(CC) $(CFLAGS) $(SANITIZE) -fno-omit-frame-pointer -I$(B)/fuzz -DLLVMFuzzerTestOneInput=fuzz_$* -c $< -o $@
+
+$(B)/asan/tests/fuzz/replay.o: $(B)/fuzz/targets.h
+
+$(B)/fuzz/replay: $(patsubst %,$(B)/asan/tests/fuzz/%.o,replay $(FUZZ_ALL)) $(B)/asan/fuzz-parts.a
+	@mkdir -p $(@D)
+	$(CC) -pie $(SANITIZE) -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
+
+# Before anything is built for it.
+ifneq ($(and $(filter fuzz,$(MAKECMDGOALS)),$(filter-out $(FUZZ_ALL),$(FUZZ))),)
+$(error make fuzz: FUZZ=$(filter-out $(FUZZ_ALL),$(FUZZ)): there is no such target; there are: $(FUZZ_ALL))
+endif
+
+.PHONY: fuzz
+fuzz: packages-fuzz $(patsubst %,$(B)/fuzz/%,$(or $(FUZZ),$(FUZZ_ALL)) replay) ## libFuzzer on decoder, emulator, loader, devices, hypercalls, results (TIME=60 FUZZ="decode emulate")
+	@sh tests/fuzz/run "$(FUZZ)" "$(TIME)"
+
+-include $(FUZZ_SHARE:%.o=$(B)/fuzz/obj/%.d) $(FUZZ_SHARE:%.o=$(B)/asan/%.d)
+-include $(patsubst %,$(B)/fuzz/obj/tests/fuzz/%.d,$(FUZZ_ALL)) $(patsubst %,$(B)/asan/tests/fuzz/%.d,replay $(FUZZ_ALL))

@@ -144,6 +144,7 @@ bool event_exception(struct machine *m)
 {
     struct vcpu *cpu = &m->cpu;
     uint8_t first = VEC_NMI;                            /* none yet: like an NMI, it makes no double fault */
+    uint32_t met = 0;                                   /* by vector: #AC may raise itself, and a processor tries for ever */
 
     if (m->hooks.debugger && m->hooks.debugger(m, cpu->fault.vector))
         return true;
@@ -156,6 +157,9 @@ bool event_exception(struct machine *m)
 
         if (deliver(m, &e))
             return true;
+        if (met >> f.vector & 1)
+            return machine_stop(m, EXIT_CRASH, "delivering an exception raises the same one again, for ever");
+        met |= 1u << f.vector;
         first = f.vector;
     }
     return false;

@@ -95,21 +95,20 @@ static void noise(struct doc *d, const struct results *r)
     size_t i, k;
 
     json_array_foreach(list_of(r, "techniques"), i, t) {
-        int noisy = 0, all = 0, outliers = 0;
-        json_int_t samples = 0;
+        int noisy = 0, all = 0;
+        json_int_t outliers = 0, samples = 0;
 
         json_array_foreach(list_of(r, "results"), k, s)
             if (!strcmp(word_of(s, "technique"), word_of(t, "name")) && json_object_get(s, "median")) {
                 all++;
                 noisy += number_of(s, "ci_high") - number_of(s, "ci_low") > number_of(s, "median") / 10;
-                outliers += (int)number_of(s, "outliers");
+                outliers += json_integer_value(json_object_get(s, "outliers"));
                 samples += json_integer_value(json_object_get(s, "n"));
             }
         if (noisy || outliers)
-            doc_item(d, "%s: in %d of %d series the interval is wider than a tenth of the median; %d of %lld samples are outliers (ten "
+            doc_item(d, "%s: in %d of %d series the interval is wider than a tenth of the median; %lld of %lld samples are outliers (ten "
                         "deviations from the median by the MAD), named in results.json and kept.", word_of(t, "title"), noisy, all,
-                          outliers,
-                     (long long)samples);
+                     (long long)outliers, (long long)samples);
     }
 }
 

@@ -511,6 +511,33 @@ static const struct { uint32_t eflags; enum interrupt_shadow shadow; bool waitin
     { 0, SHADOW_NONE, false, false },
 };
 
+/* At CPL 3 with alignment checked, a handler in a conforming segment, and its stack is odd: delivering #AC raises #AC, which makes no
+ * double fault. A processor tries for ever (CVE-2015-5307), and our time limit would never be looked at. The same with a #PF in
+ * between: #AC, whose gate is on a page that is not there, #PF, whose push is not aligned, #AC ... */
+START_TEST(exception_without_end)
+{
+    set_descriptor(SPARE, 0, 0xfffff, A_CODE | ATTR_CONFORMING | A_FLAT);
+    set_gate(IDT_AT + 8 * VEC_AC, SPARE, handler_of(VEC_AC), 0x8e, 0);
+    set_gate(IDT_AT + 8 * VEC_PF, SPARE, handler_of(VEC_PF), 0x8e, 0);
+    fixture_user(0);
+    pc.cpu.cr0 |= CR0_AM;
+    pc.cpu.eflags |= FLAG_AC;
+    pc.cpu.gpr[ESP] = USER_STACK - 1;
+    if (_i) {
+        paging_on();
+        pc.cpu.idtr.base = IDT_AT + 0x1000 - 8 * VEC_AC;        /* #PF's gate before the page's end, #AC's behind it */
+        memcpy(pc.mem.ram + IDT_AT + 0x1000 - 24, pc.mem.ram + IDT_AT + 8 * VEC_PF, 8);
+        set_pte(IDT_AT + 0x1000, 0);
+    }
+    set_exception(VEC_AC, 0);
+    ck_assert(!event_exception(&pc));
+    ck_assert(pc.stopped);
+    ck_assert_int_eq(pc.status, EXIT_CRASH);
+    ck_assert_ptr_nonnull(strstr(pc.why, "for ever"));
+    ck_assert_uint_eq(pc.cpu.eip, CODE_AT);
+}
+END_TEST
+
 START_TEST(external)
 {
     raise_irq0();
@@ -573,6 +600,7 @@ Suite *suite_event(void)
     tcase_add_loop_test(t, second_fault, 0, COUNT_OF(pairs));
     tcase_add_loop_test(t, triple_fault, 0, COUNT_OF(triples));
     tcase_add_test(t, triple_fault_without_idt);
+    tcase_add_loop_test(t, exception_without_end, 0, 2);
     t = fixture_case(s, "external");
     tcase_add_loop_test(t, external, 0, COUNT_OF(interrupts));
     tcase_add_test(t, none_pending);

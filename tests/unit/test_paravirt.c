@@ -67,9 +67,11 @@ void paravirt_setup(void)
     direct.m = &pc;
     pv = (struct paravirt){ .vm = &vm, .m = &pc, .direct = &direct, .user_call = -1 };
     the_paravirt = &pv;
-    for (uint32_t pa = 0; pa < sizeof kept; pa += 4)
-        pv_set_word(pa, 0x5a5a0000 + pa / 4);           /* nobody may ever change that */
-    memcpy(kept, pv_ram, sizeof kept);
+    if (!kept[1])                                       /* nobody may ever change that */
+        for (uint32_t pa = 0; pa < sizeof kept; pa += 4)
+            memcpy(kept + pa, &(uint32_t){ 0x5a5a0100 + pa / 4 }, 4);
+    memcpy(pv_ram, kept, sizeof kept);
+    memset(pv_ram + sizeof kept, 0, sizeof pv_ram - sizeof kept);
     memset(pv_ram + OWN_AT, 0, OWN_END - OWN_AT);       /* but what the VMM keeps there itself */
     ck_assert(start_space(&pv, PV_BASE, PV_LOADED, &end) == NULL);
     shadow_enter_user(&direct.shadow);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "../../benchmarks/report/doc.h"
 #include "../../benchmarks/report/report.h"
 #include "../../benchmarks/report/schema.h"
 
@@ -189,6 +190,23 @@ START_TEST(base64)
 }
 END_TEST
 
+/* A series may lack `outliers`, and all else that the schema does not require. */
+START_TEST(notes_of_a_series_that_lacks_fields)
+{
+    struct results r = { .root = parse("{\"context\":{},\"techniques\":[{\"name\":\"kvm\",\"title\":\"KVM\"}],\"results\":["
+                                       "{\"technique\":\"kvm\",\"median\":1,\"ci_low\":1,\"ci_high\":2}]}") };
+    char *text = NULL;
+    size_t size;
+    struct doc d = { .html = open_memstream(&text, &size), .md = fopen("/dev/null", "w") };
+    section_notes(&d, &r);
+    fclose(d.html);
+    fclose(d.md);
+    ck_assert_msg(strstr(text, "in 1 of 1 series") && strstr(text, "0 of 0 samples are outliers"), "%s", text);
+    free(text);
+    json_decref(r.root);
+}
+END_TEST
+
 Suite *suite_report(void)
 {
     Suite *s = suite_create("report");
@@ -203,5 +221,6 @@ Suite *suite_report(void)
     tcase_add_test(c, marks);
     tcase_add_test(c, figures);
     tcase_add_test(c, base64);
+    tcase_add_test(c, notes_of_a_series_that_lacks_fields);
     return s;
 }
