@@ -454,7 +454,10 @@ $(B)/tests/streams.elf: tests/streams/guest.asm $(B)/tests/streams.table tests/b
 	$(NASM) -f elf32 -w+all -Itests/bad/ -DTABLE='"$(B)/tests/streams.table"' -o $@.o $<
 	$(LD) -m elf_i386 -T tests/bad/guest.ld -o $@ $@.o
 
-# A host on which something fails.
+# A host on which something fails, and what of the benchmarks is run on it.
+FAULT_PROGRAMS := $(B)/tests/fault/shim.so $(B)/tests/fault/sweep $(B)/quadbench $(B)/calibrate $(B)/native-twin
+FAULT_ENGINES  := trap bt bt-all bt-small bt-patch emu pv pv-trap
+
 $(B)/tests/fault/%.so: tests/fault/%.c tests/fault/fault.h | packages
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -fPIC -shared -o $@ $<
@@ -464,7 +467,9 @@ $(B)/tests/fault/%: tests/fault/%.c tests/fault/fault.h | packages
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $<
 
 .PHONY: check-long
-check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams and hypercalls at length (SEED=)
+check-long: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(FAULT_PROGRAMS)
+check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams, hypercalls and faults of the host at length (SEED= CYCLES=)
+	EVERY=1 CYCLES=$(or $(CYCLES),10000) sh tests/run $(FAULT_ENGINES:%=%.vmm_fault_sweep) fault_cycles
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -482,7 +487,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
-check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf $(B)/tests/fault/shim.so $(B)/tests/fault/sweep ## the tests (TESTS="unit unit-asan direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.

@@ -177,6 +177,7 @@ static void put_block(const struct page *p, int number)
 bool trace_page(struct cache *c, const char *path)
 {
     struct page p = { .f = fopen(path, "w"), .cache = c };
+    bool whole;
 
     if (!p.f)
         return false;
@@ -185,5 +186,6 @@ bool trace_page(struct cache *c, const char *path)
     for (int i = 0; i < p.count; i++)
         put_block(&p, p.shown[i]);
     fputs("</html>\n", p.f);
-    return fclose(p.f) == 0;
+    whole = !ferror(p.f);               /* of a flush before the last, fclose() says nothing */
+    return fclose(p.f) == 0 && whole;
 }

@@ -209,3 +209,71 @@ test_vmm_fault_limits() {
         esac
     done
 }
+
+# ---- results on a full disk --------------------------------------------------------------------------
+
+# quadbench writes what it found behind what is there, then renames: what an earlier run left stays, and RESUME=1 needs no new run.
+test_fault_bench_on_full_disk() {
+    mkdir build
+    ln -s "$ROOT/build/quadbench" "$ROOT/build/calibrate" "$ROOT/build/native-twin" build/
+    set -- build/quadbench --quick --runs 1 --engines native --filter null
+    "$@" 2>stderr || fail "exit status $? on a healthy disk: $PWD/stderr"
+    for fault in fwrite:1:ENOSPC fwrite:9+:ENOSPC rename:1:ENOSPC rename:2:ENOSPC; do
+        cp build/bench/results.* .
+        status=0
+        with_fault $fault "$@" 2>stderr || status=$?
+        [ $status -eq 1 ] || [ $status -eq 2 ] || fail "FAULT=$fault: exit status $status"
+        grep -q 'quadbench: build/bench/.*: No space left on device' stderr || fail "FAULT=$fault: no reason in $PWD/stderr"
+        case $fault in
+        rename:2:*) cmp -s results.csv build/bench/results.csv || fail "FAULT=$fault: results.csv is not what it was" ;;
+        *) cmp -s results.json build/bench/results.json || fail "FAULT=$fault: results.json is not what it was" ;;
+        esac
+    done
+    "$@" --resume 2>stderr || fail "exit status $? from --resume: $PWD/stderr"
+    ! cmp -s results.json build/bench/results.json || fail "--resume has written nothing"
+    set -- build/bench/*.new
+    [ ! -e "$1" ] || fail "$1 is left behind"
+}
+
+# ---- what stays behind -------------------------------------------------------------------------------
+
+# What of this host a VMM could leave: processes, files, shared memory, System V objects; and open files and shared KiB of all processes,
+# which others change as well.
+left_over() {
+    find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$ROOT/build/*" 2>/dev/null | wc -l
+    find "$ROOT/build" "$TMPDIR" /dev/shm ! -path "$ROOT/build/tests/*" 2>/dev/null | wc -l
+    cat /proc/sysvipc/* | wc -l
+    ls | wc -l
+    cut -f 1 /proc/sys/fs/file-nr
+    sed -n 's/^Shmem: *\([0-9]*\) kB/\1/p' /proc/meminfo
+}
+
+# Start and stop, each VMM in turn; every tenth is killed while it runs. What a cycle leaves would show CYCLES-fold.
+test_fault_cycles() {
+    cycles=${CYCLES:-140} n=0
+    export TMPDIR="$PWD/tmp"
+    mkdir tmp
+    : >transcript
+    : >stderr
+    : >after
+    left_over >before
+    while [ $n -lt "$cycles" ]; do
+        for engine in trap bt bt-all bt-patch emu pv pv-trap; do
+            KERNEL=$NATIVE
+            engine $engine
+            n=$((n + 1))
+            deadline=60
+            [ $((n % 10)) -ne 0 ] || deadline=0.004
+            status=0
+            # shellcheck disable=SC2086
+            timeout -s KILL $deadline "$VMM" $OPTIONS -kernel "$KERNEL" -append run=race >transcript 2>stderr </dev/null || status=$?
+            [ $((n % 10)) -eq 0 ] || [ $status -eq 1 ] || [ $engine = trap ] || fail "$engine: exit status $status in cycle $n"
+        done
+    done
+    left_over >after
+    paste before after | awk -v n=$n '
+        BEGIN { split("processes,files,System V objects,files here,open files of the host,KiB of shared memory of the host", what, ",") }
+        { print what[NR] ": " $1 " before, " $2 " after" > "counts"; if ($2 - $1 > (NR < 5 ? 0 : n)) print what[NR] ": " $2 - $1 " more" }' >why
+    [ ! -s why ] || fail "after $n cycles: $(head -n 1 why); see $PWD/counts"
+    echo "ok $NAME: $n, $(tr '\n' ';' <counts)" >verdict
+}
