@@ -21,7 +21,7 @@ start() {
 
 # ended STATUS WORDS: it must have ended with STATUS, and one line of what it said must have these words.
 ended() {
-    [ $status -eq "$1" ] || fail "exit status $status, not $1: $PWD/stderr"
+    [ "$status" -eq "$1" ] || fail "exit status $status, not $1: $PWD/stderr"
     grep -q -e "$2" stderr || fail "no \"$2\" in $PWD/stderr"
 }
 
@@ -131,7 +131,7 @@ test_vmm_fault_sigstop() {
     verdicts "$FAILS"
     grep -q '"timer": {"lost": 0}' counters.json || fail "ticks are lost: $PWD/counters.json"
     signals 2 STOP CONT
-    grep -q '^DONE' transcript && [ $((status & ~2)) -eq 1 ] || fail "exit status $status: $PWD/transcript"
+    { grep -q '^DONE' transcript && [ $((status & ~2)) -eq 1 ]; } || fail "exit status $status: $PWD/transcript"
     [ "${VMM##*/}" = paravirt ] || grep -q '"timer": {"lost": [1-9]' counters.json || fail "no tick is lost in two seconds of standing still: $PWD/counters.json"
 }
 
@@ -238,12 +238,12 @@ test_fault_bench_on_full_disk() {
 # ---- what stays behind -------------------------------------------------------------------------------
 
 # What of this host a VMM could leave: processes, files, shared memory, System V objects; and open files and shared KiB of all processes,
-# which others change as well.
+# which others change as well: at length, what a guest's RAM of a MiB in each cycle would come to shows beside them.
 left_over() {
     find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$ROOT/build/*" 2>/dev/null | wc -l
     find "$ROOT/build" "$TMPDIR" /dev/shm ! -path "$ROOT/build/tests/*" 2>/dev/null | wc -l
     cat /proc/sysvipc/* | wc -l
-    ls | wc -l
+    find . | wc -l
     cut -f 1 /proc/sys/fs/file-nr
     sed -n 's/^Shmem: *\([0-9]*\) kB/\1/p' /proc/meminfo
 }
@@ -273,7 +273,7 @@ test_fault_cycles() {
     left_over >after
     paste before after | awk -v n=$n '
         BEGIN { split("processes,files,System V objects,files here,open files of the host,KiB of shared memory of the host", what, ",") }
-        { print what[NR] ": " $1 " before, " $2 " after" > "counts"; if ($2 - $1 > (NR < 5 ? 0 : n)) print what[NR] ": " $2 - $1 " more" }' >why
+        { print what[NR] ": " $1 " before, " $2 " after" > "counts"; if ($2 - $1 > (NR < 5 ? 0 : NR == 5 ? n / 2 + 2000 : n * 100 + 200000)) print what[NR] ": " $2 - $1 " more" }' >why
     [ ! -s why ] || fail "after $n cycles: $(head -n 1 why); see $PWD/counts"
     echo "ok $NAME: $n, $(tr '\n' ';' <counts)" >verdict
 }
