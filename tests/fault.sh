@@ -218,7 +218,7 @@ test_fault_bench_on_full_disk() {
     ln -s "$ROOT/build/quadbench" "$ROOT/build/calibrate" "$ROOT/build/native-twin" build/
     set -- build/quadbench --quick --runs 1 --engines native --filter null
     "$@" 2>stderr || fail "exit status $? on a healthy disk: $PWD/stderr"
-    for fault in fwrite:1:ENOSPC fwrite:9+:ENOSPC rename:1:ENOSPC rename:2:ENOSPC; do
+    for fault in fwrite:1:ENOSPC fwrite:3:ENOSPC fwrite:9+:ENOSPC rename:1:ENOSPC rename:2:ENOSPC; do
         cp build/bench/results.* .
         status=0
         with_fault $fault "$@" 2>stderr || status=$?

@@ -18,7 +18,7 @@
 
 #include "fault.h"
 
-enum { EACH = 24, SAMPLE = 8, FILES_MAX = 4, END = 4, TIMEOUT_MS = 10000, TEXT = 1 << 16 };
+enum { EACH = 16, SAMPLE = 8, FILES_MAX = 4, END = 4, TIMEOUT_MS = 10000, TEXT = 1 << 16 };
 enum { STATUS_USAGE = 2, STATUS_HOST = 6, TIMED_OUT = -1000 };
 
 struct outcome { int status; char out[TEXT], err[TEXT]; };      /* status: negative for a signal */
@@ -111,6 +111,8 @@ static const char *judge_files(void)
 
 static const char *judge_refusal(int error)
 {
+    if (error == EINTR)
+        return "a signal on the way is no reason to give up";
     if (strncmp(clean.out, now.out, strlen(now.out)))
         return "it printed what is not right before it gave up";
     if (!strstr(now.err, strerror(error)) && !(error == ENOMEM && strstr(now.err, "memory")))
@@ -134,15 +136,15 @@ static const char *judge(int error)
     return now.status == clean.status ? "a success, but the transcript is wrong" : "neither the right status nor a refusal";
 }
 
-static void try_fault(const struct fault_count *c, unsigned n, bool stays)
+static void try_fault(const struct fault_count *c, unsigned n, bool stays, int error)
 {
     char fault[100];
     const char *why;
 
-    snprintf(fault, sizeof fault, "%s:%u%s:%s", c->call, n, stays ? "+" : "", strerrorname_np(c->error));
+    snprintf(fault, sizeof fault, "%s:%u%s:%s", c->call, n, stays ? "+" : "", strerrorname_np(error));
     run(fault, &now);
     runs++;
-    why = judge(c->error);
+    why = judge(error);
     if (!why)
         return;
     wrong++;
@@ -157,16 +159,28 @@ static unsigned random_below(unsigned n)
     return (unsigned)((unsigned long long)state * n >> 32);
 }
 
+/* A signal on the way is no fault at all: the run must go right. */
+static void interrupt_call(const struct fault_count *c, unsigned n)
+{
+    static const char *const interruptible[] = { "read", "write", "poll", "ppoll" };
+
+    for (unsigned i = 0; i < sizeof interruptible / sizeof *interruptible; i++)
+        if (!strcmp(c->call, interruptible[i]))
+            try_fault(c, n, false, EINTR);
+}
+
 static void sweep_call(const struct fault_count *c)
 {
     unsigned calls = c->calls, each = every || calls <= EACH ? calls : EACH;
 
-    for (unsigned n = 1; n <= each; n++)
+    for (unsigned n = 1; n <= each; n++) {
+        interrupt_call(c, n);
         for (unsigned stays = 0; stays < 2; stays++)
             if (every || calls == 1 || n % 2 == stays)
-                try_fault(c, n, stays);
+                try_fault(c, n, stays, c->error);
+    }
     for (unsigned i = 0; each < calls && i < SAMPLE; i++)
-        try_fault(c, each + 1 + random_below(calls - each), i % 2);
+        try_fault(c, each + 1 + random_below(calls - each), i % 2, c->error);
 }
 
 static void sweep(void)
