@@ -464,8 +464,22 @@ RANDOM_GUESTS := $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(
 random-guests: packages-bochs $(RANDOM_GUESTS) ## random guests on QEMU, the VMMs and the interpreter, side by side (GUESTS=12000 SEED=1)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/random-guests "$(or $(GUESTS),12000)" "$(or $(SEED),1)"
 
+# A host on which something fails, and what of the benchmarks is run on it.
+FAULT_PROGRAMS := $(B)/tests/fault/shim.so $(B)/tests/fault/sweep $(B)/quadbench $(B)/calibrate $(B)/native-twin
+FAULT_ENGINES  := trap bt bt-all bt-small bt-patch emu pv pv-trap
+
+$(B)/tests/fault/%.so: tests/fault/%.c tests/fault/fault.h | packages
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -fPIC -shared -o $@ $<
+
+$(B)/tests/fault/%: tests/fault/%.c tests/fault/fault.h | packages
+	@mkdir -p $(@D)
+	$(CC) -std=c17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $<
+
 .PHONY: check-long
-check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams and hypercalls at length, a minute of each fuzz target (SEED= TIME=60)
+check-long: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(FAULT_PROGRAMS)
+check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams, hypercalls, faults of the host, random guests at length, a minute of each fuzz target (SEED= CYCLES= TIME=60)
+	EVERY=1 CYCLES=$(or $(CYCLES),10000) sh tests/run $(FAULT_ENGINES:%=%.vmm_fault_sweep) fault_cycles
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -484,7 +498,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/fuzz/replay $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
-check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.

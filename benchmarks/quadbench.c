@@ -112,7 +112,10 @@ static bool open_plan(const char *engine_list)
         return false;
     }
     fputs(plan, f);
-    return fclose(f) == 0;
+    if (fclose(f) == 0)
+        return true;
+    perror("quadbench: " OUT "plan");
+    return false;
 }
 
 /* Better now than after three minutes. */

@@ -1,5 +1,6 @@
 /* What a run leaves for machines: results.json with every raw sample and the context it was taken in, results.csv
  * in long form. Names are stable; report/results.schema.json says what stands where, schema_version counts its changes. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,12 +124,26 @@ static json_t *series_json(int e, int b)
     return r;
 }
 
+/* What is whole takes the place of what an earlier run left, which a full disk must not spoil. */
+static void put_in_place(bool whole, const char *file)
+{
+    char made[100];
+    snprintf(made, sizeof made, "%s.new", file);
+    if (whole && rename(made, file) == 0)
+        return;
+    fprintf(stderr, "quadbench: %s cannot be written: %s; what was there is kept, and so is what is measured: once there is "
+            "room, RESUME=1 writes it\n", file, strerror(errno));
+    unlink(made);
+    exit(1);
+}
+
 static void write_csv(void)
 {
-    FILE *f = fopen(OUT "results.csv", "w");
+    FILE *f = fopen(OUT "results.csv.new", "w");
+    bool whole;
     if (!f) {
-        perror(OUT "results.csv");
-        exit(1);
+        put_in_place(false, OUT "results.csv");
+        return;
     }
     fprintf(f, "technique,benchmark,run,value,unit,status\n");
     for (int e = 0; engines[e].name; e++)
@@ -140,7 +155,8 @@ static void write_csv(void)
             if (!s->count && selected(b) && strcmp(s->reason, "does not apply"))
                 fprintf(f, "%s,%s,,,%s,\"n/a (%s)\"\n", engines[e].name, benchmarks[b].name, unit_of(e, b), s->reason);
         }
-    fclose(f);
+    whole = !ferror(f);
+    put_in_place(fclose(f) == 0 && whole, OUT "results.csv");
 }
 
 /* ---- tables, for whoever reads the file without this program ---- */
@@ -247,10 +263,7 @@ void write_results(json_t *facts)
     bool whole = root && json_dump_file(root, OUT "results.json.new", JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0;
     if (whole)
         keep_fuller(root);                                  /* not before: until then the old ones are all there is */
-    if (!whole || rename(OUT "results.json.new", OUT "results.json")) {
-        fprintf(stderr, "quadbench: " OUT "results.json cannot be written\n");
-        exit(1);
-    }
+    put_in_place(whole, OUT "results.json");
     json_decref(root);
     write_csv();
 }

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -15,7 +16,7 @@
 
 #include "bench.h"
 
-enum { MAX_WORDS = 40 };
+enum { MAX_WORDS = 40, ROOM = 1 << 16 };
 
 static char *read_file(const char *name)
 {
@@ -146,13 +147,25 @@ static bool recall(const char *done, int *status, double *wall_ms, bool *in_time
     return good;
 }
 
+/* An engine may not notice that what it prints is cut off on a full disk. */
+static bool has_room(void)
+{
+    struct statvfs s;
+    errno = ENOSPC;
+    return statvfs(OUT, &s) != 0 || s.f_bavail * s.f_frsize >= ROOM;
+}
+
 static void remember(const char *done, int status, double wall_ms, bool in_time)
 {
-    FILE *f = fopen(done, "w");
-    if (f) {
+    FILE *f = has_room() ? fopen(done, "w") : NULL;
+    if (f)
         fprintf(f, "%d %.3f %d\n", status, wall_ms, in_time);
-        fclose(f);
-    }
+    if (f && fclose(f) == 0)
+        return;
+    fprintf(stderr, "quadbench: %s cannot be written: %s; what is measured before it is kept: once there is room, RESUME=1 goes on\n",
+            done, strerror(errno));
+    unlink(done);
+    exit(1);
 }
 
 static bool run_process(const struct request *request, char **words, const char *out, const char *err, int *status, double *wall_ms)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
 #include "file.h"
@@ -164,7 +165,8 @@ int main(int argc, char **argv)
     int status;
 
     if (!vm)
-        return vm_fail(&none, EXIT_HOST, "the top of the process's first 4 GiB is in use");
+        return vm_fail(&none, EXIT_HOST, errno == EEXIST ? "the top of the process's first 4 GiB is in use"
+                                                         : world_failed("no memory at the top of the process's first 4 GiB: mmap"));
     vm->name = none.name;
     status = cli_parse(&vm->options, argc, argv, vm->name, "a VMM that translates the guest's kernel", own_options);
     if (status < 0)

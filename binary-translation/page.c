@@ -177,11 +177,13 @@ static void put_block(const struct page *p, int number)
 bool trace_page(struct cache *c, FILE *f)
 {
     struct page p = { .f = f, .cache = c };
+    bool whole;
 
     choose(&p);
     put_head(&p);
     for (int i = 0; i < p.count; i++)
         put_block(&p, p.shown[i]);
     fputs("</html>\n", p.f);
-    return fclose(p.f) == 0;
+    whole = !ferror(p.f);               /* of a flush before the last, fclose() says nothing */
+    return fclose(p.f) == 0 && whole;
 }

@@ -67,7 +67,7 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
     m->mem.sealed_write = sealed_write;
     m->counters.exit_names = exit_names;
     if (!segments_monitor())
-        return "modify_ldt gives no segment of 4 GiB";
+        return world_failed("modify_ldt gives no segment of 4 GiB");
     HOLE->slots.selector[SELECTOR_OURS] = SEGMENT_MONITOR_DATA;
     why = cache_init(&t->cache, m, &d->shadow, bytes);
     if (t->patches) {

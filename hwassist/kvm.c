@@ -163,7 +163,7 @@ static void failed(struct kvm *k, const char *call)
     char why[120];
 
     snprintf(why, sizeof why, "%s fails: %s", call, strerror(errno));
-    machine_stop(k->m, EXIT_BUG, why);
+    machine_stop(k->m, errno == ENOMEM ? EXIT_HOST : EXIT_BUG, why);
 }
 
 /* An ioctl of the vCPU; its name is its number's. */
@@ -300,7 +300,8 @@ static void arm(struct kvm *k, uint64_t deadline)
         at.it_value = (struct timespec){ 0, 0 };        /* disarms */
     else if (deadline == 0)
         at.it_value.tv_nsec = 1;                        /* now */
-    timer_settime(k->timer, TIMER_ABSTIME, &at, NULL);
+    if (timer_settime(k->timer, TIMER_ABSTIME, &at, NULL) != 0)
+        failed(k, "timer_settime");
     k->armed = deadline;
 }
 

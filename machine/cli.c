@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "console.h"
 #include "status.h"
 
 #define VERSION "1.0"
@@ -50,8 +51,8 @@ static void help(const char *vmm, const char *summary, const char *traces, const
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"
            "The guest's serial port is stdin and stdout. Exit status: (v << 1) | 1 for a value v that the guest\n"
-           "writes to port 0xf4; %d bad usage or file; %d the guest crashed; %d this host cannot; %d a bug here;\n"
-           "%d gdb ended it; %d it made a forbidden system call; %d timed out.\n",
+           "writes to port 0xf4; %d bad usage, or a file or output that fails; %d the guest crashed; %d this host\n"
+           "cannot; %d a bug here; %d gdb ended it; %d it made a forbidden system call; %d timed out.\n",
            EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_WALL, EXIT_TIMEOUT);
 }
 
@@ -146,8 +147,8 @@ int cli_parse(struct options *options, int argc, char **argv, const char *vmm, c
     struct option all[sizeof long_options / sizeof *long_options + OWN_MAX];
     int option, status = -1;
 
+    console_init();
     join_options(all, own);
-
     *options = (struct options){ .mib = MIB_DEFAULT, .traces = options->traces ? options->traces : "exits, insns, blocks or timeline" };
     optind = 0;                                 /* start over: the tests call this more than once */
     opterr = 0;

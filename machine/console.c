@@ -2,9 +2,24 @@
 #include "console.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
+#include <signal.h>
 #include <time.h>
 #include <unistd.h>
+
+void console_init(void)
+{
+    int fd;
+
+    do
+        fd = open("/dev/null", O_RDONLY | O_CLOEXEC);       /* for reading: output must fail, not vanish */
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd > STDERR_FILENO)
+        close(fd);
+    signal(SIGPIPE, SIG_IGN);
+    signal(SIGXFSZ, SIG_IGN);
+}
 
 uint64_t console_now(void)
 {
@@ -20,15 +35,23 @@ static uint64_t now(void *ctx)
     return console_now();
 }
 
+/* Somebody may have made the terminal's description non-blocking. */
+static bool may_write_again(void)
+{
+    struct pollfd p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+    return errno == EINTR || (errno == EAGAIN && (poll(&p, 1, -1) > 0 || errno == EINTR));
+}
+
 void console_flush(struct console *c)
 {
     unsigned done = 0;
 
-    while (done < c->held) {
+    while (done < c->held && !c->lost) {
         ssize_t n = write(STDOUT_FILENO, c->out + done, c->held - done);
 
-        if (n < 0 && errno != EINTR)
-            break;              /* the line is dead: what the guest sends is lost, as on a wire */
+        if (n < 0 && !may_write_again())
+            c->lost = errno;
         done += n > 0 ? (unsigned)n : 0;
     }
     c->held = 0;
@@ -54,14 +77,14 @@ static int get(void *ctx)
 {
     struct console *c = ctx;
     uint8_t byte;
+    ssize_t n;
 
     c->asked = true;
     if (c->closed || !readable(0))
         return -1;
-    if (read(STDIN_FILENO, &byte, 1) == 1)
-        return byte;
-    c->closed = true;
-    return -1;
+    n = read(STDIN_FILENO, &byte, 1);
+    c->closed = n == 0 || (n < 0 && errno != EINTR && errno != EAGAIN);
+    return n == 1 ? byte : -1;
 }
 
 struct bus_host console_host(struct console *c)

@@ -41,8 +41,8 @@ uint8_t *file_read(const char *path, size_t *bytes, char *why, size_t why_bytes)
     uint8_t *data = in ? read_all(in, bytes) : NULL;
 
     if (!data)
-        snprintf(why, why_bytes, "%s: cannot be read (%s); give the path of a readable file", path,
-                 strerror(errno));
+        snprintf(why, why_bytes, "%s: cannot be read (%s)%s", path, strerror(errno),
+                 errno == ENOMEM ? "" : "; give the path of a readable file");
     if (in)
         fclose(in);
     return data;

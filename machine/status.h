@@ -4,7 +4,7 @@
 #define STATUS_H
 
 enum {
-    EXIT_USAGE = 2,             /* the command line, or a file it names */
+    EXIT_USAGE = 2,             /* the command line, a file it names, or a stdout that takes no more */
     EXIT_CRASH = 4,             /* the guest: triple fault, or what this machine does not model */
     EXIT_HOST = 6,              /* this host cannot run the VMM */
     EXIT_BUG = 8,               /* the VMM itself is wrong */

@@ -16,8 +16,10 @@ static struct timeline_stamp *first;
 void timeline_begin(void)
 {
     first = malloc(STAMPS * sizeof *first);
-    if (!first)
+    if (!first) {
+        fputs("timeline: there is no memory for its stamps, so none follow\n", stderr);
         return;
+    }
     memset(first, 0, STAMPS * sizeof *first);
     timeline = (struct timeline){ first + 1, first + STAMPS };
 }

@@ -43,8 +43,20 @@ bool vm_load(struct vm *vm)
     return vm_output(vm);
 }
 
+/* A guest that nobody hears need not go on. */
+static void look_at_output(struct vm *vm)
+{
+    char why[120];
+
+    if (!vm->console.lost)
+        return;
+    snprintf(why, sizeof why, "what the guest prints cannot be written: %s; give it another stdout", strerror(vm->console.lost));
+    machine_stop(&vm->machine, EXIT_USAGE, why);
+}
+
 bool vm_continues(struct vm *vm)
 {
+    look_at_output(vm);
     if (vm->debugger)
         vm->debugger(vm);
     return !vm->machine.stopped && vm->machine.bus.exit_status < 0;
@@ -108,9 +120,10 @@ int vm_finish(struct vm *vm)
     struct machine *m = &vm->machine;
 
     console_flush(&vm->console);
+    look_at_output(vm);
     if (m->stopped) {
         fprintf(stderr, "%s: %s\n", vm->name, m->why);
-        if (m->status != EXIT_KILLED) {
+        if (m->status != EXIT_KILLED && m->status != EXIT_USAGE) {
             dump_machine(stderr, m, &vm->symbols);
             print_last_exits(vm);
         }

@@ -1,6 +1,7 @@
 /* See gate.h and gate.asm. */
 #include "gate.h"
 
+#include <errno.h>
 #include <stddef.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -54,12 +55,14 @@ const char *gate_init(struct paravirt *pv, bool trap)
     void *at = (void *)(uintptr_t)HOLE_BEGIN;
     uint8_t *stubs = mmap(at, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
+    if (stubs == MAP_FAILED && errno != EEXIST)
+        return world_failed("no memory for the gates: mmap");
     if (stubs != at)
         return "the top of the process's first 4 GiB is in use";
     memcpy(stubs, gate_stubs, GATE_STUBS * GATE_STUB_BYTES);
     memcpy(stubs + GATE_STUBS * GATE_STUB_BYTES, targets, sizeof targets);
     if (mprotect(stubs, PAGE_BYTES, PROT_READ | PROT_EXEC) != 0)
-        return "mprotect failed: no executable memory";
+        return world_failed("no executable memory: mprotect");
     pv->by_trap = trap;
     gate_exposed = &pv->direct->shadow.exposed;
     gate_rewritten = &pv->direct->segments.rewritten;

@@ -221,7 +221,7 @@ static void make_room(struct emulator *e)
 static struct emu_block *make_block(struct emulator *e, uint32_t gpa, unsigned kind)
 {
     struct machine *m = &e->vm.machine;
-    struct op ops[BLOCK_OPS];
+    static struct op ops[BLOCK_OPS];                    /* too much for a small stack (ulimit -s) */
     unsigned n = 0, at = 0, room = PAGE_BYTES - gpa % PAGE_BYTES, insns = 0;
     bool ends = false;
     struct emu_block *b;

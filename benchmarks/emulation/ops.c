@@ -349,8 +349,9 @@ OP(act_stale)
 
 OP(act_string)
 {
-    bool again = false;
+    static bool again;                                  /* not on the stack: NEXT must be a jump, else it grows */
 
+    again = false;
     if (!string_run(e, op->insn, &again)) {
         fault(e, op);
     } else if (again) {                                 /* interrupts may come between two turns */
@@ -370,8 +371,9 @@ OP(act_rare)
 
 OP(act_rare_branch)
 {
-    uint32_t next = cpu_of(e)->eip + op->next;
+    static uint32_t next;                               /* the same */
 
+    next = cpu_of(e)->eip + op->next;
     if (rare_run(e, op->insn, &next))
         go_indirect(e, next);
     else

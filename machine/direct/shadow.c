@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
 
 #include "machine.h"
@@ -32,9 +33,19 @@ bool shadow_init(struct shadow *s, struct machine *m, int memfd)
 
 /* ---- taking pages out ---------------------------------------------------------------------------- */
 
+/* The host will not. What stays mapped must not be seen by the guest any more, so the run ends. */
+static void refused(struct shadow *s, const char *call, uint32_t gla)
+{
+    char why[200];
+
+    snprintf(why, sizeof why, "%s at guest-linear 0x%08x failed: %s; is vm.max_map_count lowered?", call, gla, strerror(errno));
+    machine_stop(s->m, EXIT_HOST, why);
+}
+
 static void unmap(struct shadow *s, uint32_t page, unsigned pages)
 {
-    munmap((void *)(uintptr_t)(s->window + (page << 12)), (size_t)pages << 12);
+    if (munmap((void *)(uintptr_t)(s->window + (page << 12)), (size_t)pages << 12) != 0)
+        refused(s, "munmap", page << 12);
     s->m->counters.pages_flushed += pages;
 }
 
@@ -97,7 +108,8 @@ static void drop_flat(struct shadow *s)
 {
     if (!s->flat)
         return;
-    munmap((void *)(uintptr_t)(s->window + WINDOW_MOVED), s->m->mem.bytes - WINDOW_MOVED);
+    if (munmap((void *)(uintptr_t)(s->window + WINDOW_MOVED), s->m->mem.bytes - WINDOW_MOVED) != 0)
+        refused(s, "munmap", WINDOW_MOVED);
     s->flat = false;
 }
 
@@ -197,12 +209,12 @@ static bool is_executable(const struct shadow *s, uint32_t gpa)
     return !s->executable || s->executable[gpa >> 12];
 }
 
-static enum fill stop(struct shadow *s, int status, const char *format, uint32_t gla, uint32_t gpa)
+static enum fill stop(struct shadow *s, const char *format, uint32_t gla, uint32_t gpa)
 {
     char why[200];
 
     snprintf(why, sizeof why, format, gla, gpa, s->m->mem.bytes >> 20);
-    machine_stop(s->m, status, why);
+    machine_stop(s->m, EXIT_CRASH, why);
     return FILL_STOPPED;
 }
 
@@ -214,8 +226,7 @@ static int rights(const struct shadow *s, uint32_t gpa, bool writable)
 static void protect(struct shadow *s, uint32_t gla, uint32_t gpa, bool writable)
 {
     if (mprotect((void *)(uintptr_t)(s->window + gla), PAGE_BYTES, rights(s, gpa, writable)) != 0)
-        stop(s, EXIT_HOST, "mprotect of guest-linear 0x%08x failed (guest-physical 0x%08x): is vm.max_map_count lowered?",
-             gla, gpa);
+        refused(s, "mprotect", gla);
 }
 
 void shadow_seal(struct shadow *s, uint32_t frame)
@@ -271,8 +282,7 @@ static bool map(struct shadow *s, uint32_t gla, uint32_t gpa, size_t bytes, int 
         s->window = WINDOW_MOVED;
         return false;
     }
-    stop(s, EXIT_HOST, "mmap of guest-linear 0x%08x failed (guest-physical 0x%08x): is vm.max_map_count lowered?",
-         gla, gpa);
+    refused(s, "mmap", gla);
     return false;
 }
 
@@ -342,10 +352,10 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
     gla &= PAGE_MASK;
     t.gpa &= PAGE_MASK;
     if (t.gpa >= s->m->mem.bytes)
-        return stop(s, EXIT_CRASH,
+        return stop(s,
                     "the guest accessed linear 0x%08x, which is physical 0x%08x, beyond its %u MiB of RAM", gla, t.gpa);
     if (gla >= window_end(s))
-        return stop(s, EXIT_CRASH, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla,
+        return stop(s, "the guest uses linear 0x%08x (physical 0x%08x), where the monitor lives", gla,
                     t.gpa);
     if ((access & ACCESS_WRITE) && is_sealed(s, t.gpa))
         return FILL_SEALED;

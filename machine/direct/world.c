@@ -3,9 +3,11 @@
 
 #include <asm/hwcap2.h>
 #include <asm/prctl.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -16,7 +18,6 @@
 #include "wall.h"
 
 struct world direct_world;
-
 
 void signal_entry(int signal, siginfo_t *info, void *context);
 
@@ -30,6 +31,14 @@ void world_bug(int signal, siginfo_t *info, ucontext_t *context)
             (long long)context->uc_mcontext.gregs[REG_TRAPNO], (unsigned long long)context->uc_mcontext.gregs[REG_RIP],
             info->si_addr);
     _exit(EXIT_BUG);
+}
+
+const char *world_failed(const char *what)
+{
+    static char why[256];
+
+    snprintf(why, sizeof why, "%s: %s", what, strerror(errno));
+    return why;
 }
 
 /* Frames hold AVX-512 and AMX state where the processor has them: Linux tells their size. */
@@ -50,12 +59,12 @@ const char *world_init(void)
     };
 
     if (!set_stack())
-        return "no memory for the signal stack";
+        return world_failed("no memory for the signal stack");
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], &action, NULL) != 0)
-            return "sigaction failed";
+            return world_failed("a signal gets no handler: sigaction");
     if (syscall(SYS_arch_prctl, ARCH_GET_FS, &direct_world.fs_base) != 0)
-        return "arch_prctl(ARCH_GET_FS) failed";
+        return world_failed("a sandbox is in the way: arch_prctl(ARCH_GET_FS)");
     direct_world.fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0;
     return NULL;
 }

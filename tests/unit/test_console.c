@@ -1,6 +1,7 @@
 /* The serial line on stdin and stdout: nothing that the guest prints is lost while somebody reads, and input that
  * has ended does not keep the VMM awake. Each test puts a pipe of its own at descriptor 0 or 1. */
 #include <check.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <string.h>
@@ -62,6 +63,7 @@ static void read_slowly(void)
     _exit(count != BYTES || wrong);
 }
 
+/* The second time, write() does not wait for the reader. */
 START_TEST(slow_reader_gets_all)
 {
     pid_t reader;
@@ -73,6 +75,8 @@ START_TEST(slow_reader_gets_all)
         close(STDOUT_FILENO);
         read_slowly();
     }
+    if (_i)
+        fcntl(STDOUT_FILENO, F_SETFL, O_NONBLOCK);
     tick_every(1000);
     for (int i = 0; i < BYTES; i++)
         line.put(line.ctx, (uint8_t)('a' + i % 26));
@@ -111,6 +115,26 @@ START_TEST(nobody_reads)
     console_flush(&console);
     disconnect(STDOUT_FILENO);
     ck_assert_uint_eq(console.held, 0);
+    ck_assert_int_eq(console.lost, EPIPE);
+}
+END_TEST
+
+/* Whatever is opened next must not become the guest's line. */
+START_TEST(closed_descriptors_are_taken)
+{
+    int next;
+
+    memset(&console, 0, sizeof console);
+    line = console_host(&console);
+    for (int fd = 0; fd < 3; fd++)
+        close(fd);
+    console_init();
+    next = dup(0);
+    ck_assert_int_gt(next, STDERR_FILENO);
+    line.put(line.ctx, '\n');
+    ck_assert_int_eq(console.lost, EBADF);
+    ck_assert_int_eq(line.get(line.ctx), -1);
+    ck_assert(console.closed);
 }
 END_TEST
 
@@ -152,9 +176,10 @@ Suite *suite_console(void)
     Suite *s = suite_create("console");
     TCase *t = tcase_create("console");
 
-    tcase_add_test(t, slow_reader_gets_all);
+    tcase_add_loop_test(t, slow_reader_gets_all, 0, 2);
     tcase_add_test(t, lines_go_out_at_once);
     tcase_add_test(t, nobody_reads);
+    tcase_add_test(t, closed_descriptors_are_taken);
     tcase_add_test(t, input);
     tcase_add_loop_test(t, waits_until_the_deadline, 0, 2);
     suite_add_tcase(s, t);

@@ -16,6 +16,7 @@ uint32_t host[1 << 20];
 static unsigned maps, unmaps;           /* so many calls */
 static uint32_t refused_below;          /* Linux's mmap_min_addr */
 static int refusal;                     /* errno for those, and with refused_below 0 for all if not 0 */
+static int unmap_refusal;               /* errno for munmap, if not 0 */
 static struct shadow s;
 static uint8_t sealed[RAM_BYTES >> 12], executable[RAM_BYTES >> 12];
 
@@ -46,6 +47,10 @@ void *fake_mmap(void *at, size_t bytes, int prot, int flags, int fd, off_t offse
 
 int fake_munmap(void *at, size_t bytes)
 {
+    if (unmap_refusal) {
+        errno = unmap_refusal;
+        return -1;
+    }
     unmaps++;
     memset(host + ((uintptr_t)at >> 12), 0, (bytes >> 12) * sizeof *host);
     return 0;
@@ -237,6 +242,18 @@ START_TEST(stops_with_a_sentence)
         ck_assert_msg(strstr(pc.why, cases[i].says) != NULL, "it says: %s", pc.why);
         ck_assert_uint_eq(maps, 0);
     }
+}
+END_TEST
+
+/* The guest must not go on to see what it has thrown away. */
+START_TEST(stops_when_a_page_cannot_be_taken_out)
+{
+    fill(PAGE, ACCESS_READ);
+    unmap_refusal = ENOMEM;
+    shadow_flush_page(&s, PAGE);
+    unmap_refusal = 0;
+    ck_assert(pc.stopped && pc.status == EXIT_HOST);
+    ck_assert_msg(strstr(pc.why, "munmap") != NULL, "it says: %s", pc.why);
 }
 END_TEST
 
@@ -552,6 +569,7 @@ Suite *suite_shadow(void)
     TCase *t = shadow_case(suite, "bringing in");
 
     tcase_add_test(t, neighbours_merge);
+    tcase_add_test(t, stops_when_a_page_cannot_be_taken_out);
     tcase_add_test(t, neighbours_within_the_window);
     tcase_add_loop_test(t, neighbours_unlike, 0, COUNT_OF(unlike));
     tcase_add_test(t, read_only_until_dirty);

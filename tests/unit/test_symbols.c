@@ -1,6 +1,7 @@
 /* Symbols of an ELF32 file that is made here: found by address, only code, and no trust in offsets. */
 #include <check.h>
 #include <elf.h>
+#include <malloc.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,6 +138,27 @@ START_TEST(any_byte_may_be_wrong)
 }
 END_TEST
 
+/* Load and free leave no memory and no descriptor. */
+START_TEST(nothing_is_left)
+{
+    int before = dup(0), after;
+    size_t used;
+
+    close(before);
+    load(sizeof image);
+    symbols_free(&symbols);
+    used = mallinfo2().uordblks;
+    for (int i = 0; i < 10000; i++) {
+        load(i % 2 ? sizeof image : sizeof image / 2);
+        symbols_free(&symbols);
+    }
+    ck_assert_uint_lt(mallinfo2().uordblks, used + 10000);          /* Check has some of its own */
+    after = dup(0);
+    close(after);
+    ck_assert_int_eq(after, before);
+}
+END_TEST
+
 Suite *suite_symbols(void);
 Suite *suite_symbols(void)
 {
@@ -148,6 +170,7 @@ Suite *suite_symbols(void)
     tcase_add_test(tests, where_it_was_loaded);
     tcase_add_test(tests, nothing_to_find);
     tcase_add_test(tests, cut_anywhere);
+    tcase_add_test(tests, nothing_is_left);
     tcase_add_test(tests, any_byte_may_be_wrong);
     suite_add_tcase(suite, tests);
     return suite;

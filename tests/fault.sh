@@ -1,0 +1,279 @@
+# shellcheck shell=sh
+# Faults from outside: the host refuses, takes away, or interferes. Each run ends right, or in a sentence that tells what failed and
+# what it means. tests/fault/shim.c makes calls fail. Sourced by tests/run, which has the helpers.
+
+SHIM=$ROOT/build/tests/fault/shim.so
+
+# with_fault FAULT COMMAND...: the command on a host with this fault (shim.c).
+with_fault() {
+    fault=$1
+    shift
+    LD_PRELOAD=$SHIM FAULT=$fault "$@"
+}
+
+# start COMMAND_LINE [OPTION...]: the guest, to ./transcript and ./stderr.
+start() {
+    append=$1
+    shift
+    # shellcheck disable=SC2086
+    "$VMM" $OPTIONS -kernel "$KERNEL" -append "$append" --timeout 60 "$@" >transcript 2>stderr </dev/null
+}
+
+# ended STATUS WORDS: it must have ended with STATUS, and one line of what it said must have these words.
+ended() {
+    [ "$status" -eq "$1" ] || fail "exit status $status, not $1: $PWD/stderr"
+    grep -q -e "$2" stderr || fail "no \"$2\" in $PWD/stderr"
+}
+
+# Every call that shim.c knows, and every n of them: see sweep.c. EVERY=1 leaves none out.
+test_vmm_fault_sweep() {
+    # shellcheck disable=SC2086
+    "$ROOT/build/tests/fault/sweep" ${EVERY:+--every} --seed "${SEED:-1}" --whole counters.json "$SHIM" "$VMM" $OPTIONS -kernel "$KERNEL" \
+        -append "run=demo hz=1000" --counters counters.json >said || fail "$(grep -c '^FAULT=' said) runs, of which $(head -n 1 said)"
+    echo "ok $NAME: $(tail -n 1 said)" >verdict
+}
+
+# The other files and the timeline, whose memory is asked for late.
+test_bt_fault_sweep_of_files() {
+    engine bt
+    "$ROOT/build/tests/fault/sweep" --whole page.html --whole profile.json "$SHIM" "$VMM" -kernel "$KERNEL" -append run=race \
+        --dump-cache page.html --profile profile.json --trace=timeline >said || fail "$(grep -c '^FAULT=' said) runs, of which $(head -n 1 said)"
+    echo "ok $NAME: $(tail -n 1 said)" >verdict
+}
+
+# Where /dev/kvm is missing or cannot, there is only the refusal to sweep.
+test_hwassist_fault_sweep() {
+    "$ROOT/build/tests/fault/sweep" "$SHIM" "$ROOT/build/hwassist" -kernel "$NATIVE" -append run=race >said ||
+        fail "$(grep -c '^FAULT=' said) runs, of which $(head -n 1 said)"
+    echo "ok $NAME: $(tail -n 1 said)" >verdict
+}
+
+# ---- an old kernel, a strict one, another processor --------------------------------------------------
+
+# without FAULT WORDS: what is refused, and how.
+without() {
+    status=0
+    with_fault "$1" "$VMM" -kernel "$KERNEL" -append run=race >transcript 2>stderr </dev/null || status=$?
+    ended 6 "$2"
+    [ ! -s transcript ] || fail "it printed something all the same"
+}
+
+test_fault_kernel_without() {
+    for engine in trap bt pv; do
+        engine $engine
+        without prctl:1+:EINVAL 'Linux 5.11 or later is needed: prctl: Invalid argument'
+        without modify_ldt:1+:ENOSYS 'CONFIG_MODIFY_LDT_SYSCALL.*sandbox must allow.*Function not implemented'
+        without memfd_create:1+:ENOSYS 'memfd_create: Function not implemented'
+        without timer_create:1+:EAGAIN 'ulimit -i.*timer_create: Resource temporarily unavailable'
+    done
+}
+
+# No CPUID faulting: CPUID is one thing more that does not trap, and the doctor says so. No FSGSBASE: a system call instead.
+test_vmm_fault_plain_processor() {
+    for fault in arch_prctl:2:ENODEV getauxval:2:ENOENT; do
+        export LD_PRELOAD="$SHIM" FAULT=$fault
+        status=0
+        start run=probes || status=$?
+        verdicts "$FAILS"
+    done
+}
+
+# ---- signals ----------------------------------------------------------------------------------------
+
+# ends_by SIGNAL STATUS: in mid-run, what it printed before is there, as far as the last line.
+ends_by() {
+    status=0
+    # shellcheck disable=SC2086
+    timeout --preserve-status -s "$1" 0.6 env --default-signal="$1" "$VMM" $OPTIONS -kernel "$KERNEL" \
+        -append "run=demo,soak seconds=20" >transcript 2>stderr </dev/null || status=$?
+    [ $status -eq "$2" ] || fail "exit status $status, not $2"
+    grep -q 'PROBE demo-in-turn PASS' transcript || fail "what the guest had printed is lost: $PWD/transcript"
+}
+
+test_vmm_fault_sigterm() {
+    env --default-signal=INT true 2>said || skip "env knows no --default-signal (coreutils 8.31)"
+    ends_by TERM 143
+    ends_by INT 130
+}
+
+# The terminal is as it was.
+test_fault_terminal() {
+    command -v script >where || skip "script is not installed (bsdutils)"
+    for engine in trap bt pv emu; do
+        engine $engine
+        # shellcheck disable=SC2016
+        V=$VMM K=$KERNEL script -qec 'stty -a >before; timeout -s TERM 0.3 "$V" -kernel "$K" -append "run=soak seconds=9"; stty -a >after' \
+            /dev/null >said </dev/null
+        [ -s before ] || fail "no terminal to test with: $PWD/said"
+        cmp -s before after || fail "$engine: the terminal is left otherwise: diff $PWD/before $PWD/after"
+    done
+}
+
+# signals SECONDS SIGNAL...: to a guest that counts ticks for two seconds, these beginning after one.
+signals() {
+    stopped=$1
+    shift
+    # shellcheck disable=SC2086
+    "$VMM" $OPTIONS -kernel "$KERNEL" -append "run=soak seconds=2 hz=1000" --counters counters.json >transcript 2>stderr </dev/null &
+    vmm=$!
+    sleep 1
+    for signal in "$@"; do
+        kill -s "$signal" $vmm
+        sleep "$stopped"
+    done
+    status=0
+    wait $vmm || status=$?
+}
+
+# Stopped for less than a second it catches up; for more, ticks are lost, and counted. A paravirtual guest counts by a clock.
+test_vmm_fault_sigstop() {
+    signals 0.6 STOP CONT
+    verdicts "$FAILS"
+    grep -q '"timer": {"lost": 0}' counters.json || fail "ticks are lost: $PWD/counters.json"
+    signals 2 STOP CONT
+    { grep -q '^DONE' transcript && [ $((status & ~2)) -eq 1 ]; } || fail "exit status $status: $PWD/transcript"
+    [ "${VMM##*/}" = paravirt ] || grep -q '"timer": {"lost": [1-9]' counters.json || fail "no tick is lost in two seconds of standing still: $PWD/counters.json"
+}
+
+test_vmm_fault_sigwinch() {
+    signals 0.02 WINCH WINCH WINCH WINCH WINCH WINCH WINCH WINCH
+    verdicts "$FAILS"
+}
+
+# ---- descriptors -------------------------------------------------------------------------------------
+
+# Else the guest's RAM would become descriptor 0, 1 or 2.
+test_vmm_fault_closed_descriptors() {
+    status=0
+    start run=demo,selftest || status=$?
+    mv transcript right
+    # shellcheck disable=SC2086
+    set -- "$VMM" $OPTIONS -kernel "$KERNEL" -append run=demo,selftest
+    "$@" >transcript 2>stderr <&-
+    cmp -s transcript right || fail "without stdin: diff $PWD/transcript $PWD/right"
+    "$@" >transcript </dev/null 2>&-
+    cmp -s transcript right || fail "without stderr: diff $PWD/transcript $PWD/right"
+    status=0
+    "$@" 2>stderr </dev/null >&- || status=$?
+    ended 2 'what the guest prints cannot be written: Bad file descriptor'
+    status=0
+    "$@" <&- >&- 2>&- || status=$?
+    [ $status -eq 2 ] || fail "exit status $status without any descriptor"
+}
+
+# A guest that nobody hears is ended, by no signal but with a sentence.
+test_vmm_fault_output_that_ends() {
+    {
+        sleep 0.2
+        status=0
+        # shellcheck disable=SC2086
+        "$VMM" $OPTIONS -kernel "$KERNEL" -append run=demo 2>stderr </dev/null || status=$?
+        echo $status >status
+    } | :
+    status=$(cat status)
+    ended 2 'cannot be written: Broken pipe'
+    status=0
+    # shellcheck disable=SC2086
+    "$VMM" $OPTIONS -kernel "$KERNEL" -append run=demo >/dev/full 2>stderr </dev/null || status=$?
+    ended 2 'cannot be written: No space left on device'
+    [ "$(wc -l <stderr)" -eq 1 ] || fail "more than a sentence: $PWD/stderr"
+}
+
+# full OPTION: a file that it names is on a full disk.
+full() {
+    status=0
+    start run=race "$1" /dev/full || status=$?
+    ended 2 'cannot write /dev/full: No space left on device'
+}
+test_vmm_fault_full_disk() { full --counters; }
+test_bt_fault_full_disk() { engine bt; full --dump-cache; full --profile; }
+
+# ---- limits ------------------------------------------------------------------------------------------
+
+# The right answer, or this host cannot.
+test_vmm_fault_limits() {
+    command -v prlimit >where || skip "prlimit is not installed (util-linux)"
+    status=0
+    start run=forkwait || status=$?
+    mv transcript right
+    for limit in as=64000000 as=1000000000 as=4200000000 as=4400000000 as=5000000000 data=10000000 data=50000000 nofile=4 nofile=5 \
+        stack=65536 memlock=0 nproc=1 sigpending=0 fsize=1000 fsize=70000000 core=0 rss=1000; do
+        status=0
+        # shellcheck disable=SC2086
+        timeout -k 1 20 prlimit --"$limit" "$VMM" $OPTIONS -kernel "$KERNEL" -append run=forkwait >transcript 2>stderr </dev/null || status=$?
+        case $status in
+        1) cmp -s transcript right || fail "prlimit --$limit: diff $PWD/transcript $PWD/right" ;;
+        2) grep -q 'cannot be read (Too many open files)' stderr || fail "exit status 2 from prlimit --$limit: $PWD/stderr" ;;
+        6) grep -q 'memory\|ulimit' stderr || fail "prlimit --$limit: no reason in $PWD/stderr" ;;
+        *) fail "exit status $status from prlimit --$limit: $PWD/stderr" ;;
+        esac
+    done
+}
+
+# ---- results on a full disk --------------------------------------------------------------------------
+
+# quadbench writes what it found behind what is there, then renames: what an earlier run left stays, and RESUME=1 needs no new run.
+test_fault_bench_on_full_disk() {
+    mkdir build
+    ln -s "$ROOT/build/quadbench" "$ROOT/build/calibrate" "$ROOT/build/native-twin" build/
+    set -- build/quadbench --quick --runs 1 --engines native --filter null
+    "$@" 2>stderr || fail "exit status $? on a healthy disk: $PWD/stderr"
+    for fault in fwrite:1:ENOSPC fwrite:3:ENOSPC fwrite:9+:ENOSPC rename:1:ENOSPC rename:2:ENOSPC; do
+        cp build/bench/results.* .
+        status=0
+        with_fault $fault "$@" 2>stderr || status=$?
+        [ $status -eq 1 ] || [ $status -eq 2 ] || fail "FAULT=$fault: exit status $status"
+        grep -q 'quadbench: build/bench/.*: No space left on device' stderr || fail "FAULT=$fault: no reason in $PWD/stderr"
+        case $fault in
+        rename:2:*) cmp -s results.csv build/bench/results.csv || fail "FAULT=$fault: results.csv is not what it was" ;;
+        *) cmp -s results.json build/bench/results.json || fail "FAULT=$fault: results.json is not what it was" ;;
+        esac
+    done
+    "$@" --resume 2>stderr || fail "exit status $? from --resume: $PWD/stderr"
+    ! cmp -s results.json build/bench/results.json || fail "--resume has written nothing"
+    set -- build/bench/*.new
+    [ ! -e "$1" ] || fail "$1 is left behind"
+}
+
+# ---- what stays behind -------------------------------------------------------------------------------
+
+# What of this host a VMM could leave: processes, files, shared memory, System V objects; and open files and shared KiB of all processes,
+# which others change as well: at length, what a guest's RAM of a MiB in each cycle would come to shows beside them.
+left_over() {
+    find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$ROOT/build/*" 2>/dev/null | wc -l
+    find "$ROOT/build" "$TMPDIR" /dev/shm ! -path "$ROOT/build/tests/*" 2>/dev/null | wc -l
+    cat /proc/sysvipc/* | wc -l
+    find . | wc -l
+    cut -f 1 /proc/sys/fs/file-nr
+    sed -n 's/^Shmem: *\([0-9]*\) kB/\1/p' /proc/meminfo
+}
+
+# Start and stop, each VMM in turn; every tenth is killed while it runs. What a cycle leaves would show CYCLES-fold.
+test_fault_cycles() {
+    cycles=${CYCLES:-140} n=0
+    export TMPDIR="$PWD/tmp"
+    mkdir tmp
+    : >transcript
+    : >stderr
+    : >after
+    left_over >before
+    while [ $n -lt "$cycles" ]; do
+        for engine in trap bt bt-all bt-patch emu pv pv-trap; do
+            KERNEL=$NATIVE
+            engine $engine
+            n=$((n + 1))
+            deadline=60
+            [ $((n % 10)) -ne 0 ] || deadline=0.004
+            status=0
+            # shellcheck disable=SC2086
+            timeout -s KILL $deadline "$VMM" $OPTIONS -kernel "$KERNEL" -append run=race >transcript 2>stderr </dev/null || status=$?
+            [ $((n % 10)) -eq 0 ] || [ $status -eq 1 ] || [ $engine = trap ] || fail "$engine: exit status $status in cycle $n"
+        done
+    done
+    left_over >after
+    paste before after | awk -v n=$n '
+        BEGIN { split("processes,files,System V objects,files here,open files of the host,KiB of shared memory of the host", what, ",") }
+        { print what[NR] ": " $1 " before, " $2 " after" > "counts"; if ($2 - $1 > (NR < 5 ? 0 : NR == 5 ? n / 2 + 2000 : n * 100 + 200000)) print what[NR] ": " $2 - $1 " more" }' >why
+    [ ! -s why ] || fail "after $n cycles: $(head -n 1 why); see $PWD/counts"
+    echo "ok $NAME: $n, $(tr '\n' ';' <counts)" >verdict
+}
