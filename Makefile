@@ -12,13 +12,17 @@ B       := build
 
 CFLAGS  := -std=c17 -O2 -g -Wall -Wextra -fPIE -D_GNU_SOURCE -Imachine -MMD -MP $(EXTRA_CFLAGS)
 NASMFLAGS := -f elf64 -g -F dwarf -w+all
-LDLIBS  := -lZydis
+LDLIBS  := -lZydis -lseccomp
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
 
-$(shell mkdir -p $(B) && echo '*' > $(B)/.gitignore)
+# Nothing but a help can do without it.
+UNWRITABLE := $(shell { mkdir -p $(B) && echo '*' > $(B)/.gitignore && [ -w $(B)/bench -o ! -e $(B)/bench ]; } 2>/dev/null || echo $(B)/)
+ifneq ($(and $(UNWRITABLE),$(filter-out help clean,$(or $(MAKECMDGOALS),help))),)
+$(error $(UNWRITABLE) cannot be written: everything that is built and measured goes there)
+endif
 
 # ---- help -------------------------------------------------------------------------------------
 .PHONY: help
@@ -386,12 +390,12 @@ grade: ## in a lab's work tree: your score, and what is behind it (FORMAT=text S
 # program of its own: what executes guest code directly cannot share its addresses with a sanitizer. Its shadow.c
 # and segments.c are here as well, with the calls to Linux replaced (FAKED_OBJ).
 UNIT_SRC   := $(wildcard tests/unit/*.c)
-BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/schema)
+BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/doc report/results report/schema)
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
 FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
-SANITIZE   := -fsanitize=address,undefined
+SANITIZE   := -fsanitize=address,undefined -DSANITIZED=1
 BARE_PART  := $(B)/obj/bare-part/decode.o
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(BARE_PART) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART) $(PV_PART)
 ASAN_OBJ   := $(patsubst $(B)/obj/%,$(B)/asan/%,$(UNIT_OBJ))
@@ -466,6 +470,12 @@ $(B)/tests/fault/%: tests/fault/%.c tests/fault/fault.h | packages
 	@mkdir -p $(@D)
 	$(CC) -std=c17 -D_GNU_SOURCE -O2 -g -Wall -Wextra -o $@ $<
 
+RANDOM_GUESTS := $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/emulation $(B)/hwassist-bare.elf
+
+.PHONY: random-guests
+random-guests: packages-bochs $(RANDOM_GUESTS) ## random guests on QEMU, the VMMs and the interpreter, side by side (GUESTS=12000 SEED=1)
+	@QEMU_RUN='$(QEMU_RUN)' sh tests/random-guests "$(or $(GUESTS),12000)" "$(or $(SEED),1)"
+
 .PHONY: check-long
 check-long: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(FAULT_PROGRAMS)
 check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction streams, hypercalls and faults of the host at length (SEED= CYCLES=)
@@ -473,6 +483,7 @@ check-long: $(B)/tests/streams $(B)/tests/unit-asan ## generated instruction str
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
+	@$(MAKE) --no-print-directory random-guests GUESTS=60000
 
 $(B)/tests/bad/%: tests/bad/%.asm tests/bad/guest.inc tests/bad/gates.inc tests/bad/guest.ld | packages
 	@mkdir -p $(@D)
@@ -486,7 +497,7 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
-check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadreport $(B)/timeline
+check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
 check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 

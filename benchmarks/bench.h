@@ -40,11 +40,10 @@ struct workload {
 struct benchmark {
     const char *name, *workload, *unit;
     const char *what;               /* one operation of it */
-    double published[3];            /* Adams and Agesen 2006, cycles on a Pentium 4: native, BT, VT; 0: none */
 };
 /* value(engine, benchmark) / divide, against limit x value(other engine, other benchmark); "compute-*" takes the
- * geometric mean over the compute programs. Of several other engines the least value counts. An empty other engine compares
- * with the limit itself. */
+ * geometric mean over the compute programs. Of several other engines the least value counts. Without another benchmark, `other` is
+ * the unit of the value and of the limit. */
 struct target {
     const char *what, *engine, *benchmark;
     double divide, limit;
@@ -153,6 +152,7 @@ double per_exit(int engine, int benchmark);                 /* instructions that
 json_t *targets_json(void);                                 /* caller frees */
 
 /* ---- results.c: files under build/bench/ ---- */
-json_t *context(void);                                      /* this host and its tools; tsc_ghz is known by then. Caller frees */
-void write_results(json_t *context);                        /* ends the program with a sentence, status 1, if it cannot */
+json_t *context(const char *engine_list);                   /* this host and its tools; tsc_ghz is known by then. Caller frees */
+/* Ends the program with a sentence, status 1, if it cannot. Results with more series in them are kept as results.old.json. */
+void write_results(json_t *context);
 #endif

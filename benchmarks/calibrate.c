@@ -99,8 +99,20 @@ static int has_umip(void)
     return table.limit == 0;
 }
 
-static uint64_t signals(uint32_t n) { return loop(calibrate_cli, n) - loop(calibrate_null, n); }
-static uint64_t gates(uint32_t n) { return loop(calibrate_gate, n) - loop(calibrate_null, n); }
+/* Without what the loop itself takes. If that was more, somebody else has run in it: once more. */
+static uint64_t beyond_null(const char *entry, uint32_t n)
+{
+    uint64_t all, null;
+
+    do {
+        all = loop(entry, n);
+        null = loop(calibrate_null, n);
+    } while (all < null);
+    return all - null;
+}
+
+static uint64_t signals(uint32_t n) { return beyond_null(calibrate_cli, n); }
+static uint64_t gates(uint32_t n) { return beyond_null(calibrate_gate, n); }
 
 static uint64_t system_calls(uint32_t n)
 {

@@ -1,6 +1,7 @@
 /* The comparison: every engine, every workload, several times, in random order, on one processor.
  * `make bench` starts it; README.md says what the numbers mean. Next: bench.h (the parts), tables.c (what runs),
  * schedule.c (in which order). */
+#include <errno.h>
 #include <getopt.h>
 #include <sched.h>
 #include <signal.h>
@@ -60,8 +61,8 @@ static int describe_file(char *text, size_t size, const char *name)
 
 static void describe_plan(char *plan, size_t size, const char *engine_list)
 {
-    int n = snprintf(plan, size, "quick %d runs %d seed %u engines %s filter %s\n", options.quick, options.runs, options.seed, engine_list,
-                     options.filter);
+    int n = snprintf(plan, size, "QUICK=%d\nRUNS=%d\nSEED=%u\nENGINES=%s\nFILTER=%s\n", options.quick, options.runs, options.seed,
+                     engine_list, options.filter);
     for (int e = 0; engines[e].name; e++) {
         char command[512];
         snprintf(command, sizeof command, "%s", engines[e].command);
@@ -69,6 +70,25 @@ static void describe_plan(char *plan, size_t size, const char *engine_list)
             n += describe_file(plan + n, size - (size_t)n, word);
     }
     describe_file(plan + n, size - (size_t)n, "build/hwassist-bare.elf");       /* run-bare's, whose word is not among those */
+}
+
+/* The first line in which two plans differ: an option, or a file and its time. */
+static void refuse_to_resume(const char *plan, const char *before)
+{
+    size_t same = 0;
+
+    fprintf(stderr, "quadbench: RESUME=1: ");
+    for (size_t i = 0; plan[i] && plan[i] == before[i]; i++)
+        same = plan[i] == '\n' ? i + 1 : same;
+    plan += same;
+    before += same;
+    if (!*before && !same)
+        fprintf(stderr, "there is nothing to go on with");
+    else if (strcspn(plan, "=") < strcspn(plan, " \n") && strcspn(before, "=") < strcspn(before, " \n"))
+        fprintf(stderr, "now %.*s, in the interrupted run %.*s", (int)strcspn(plan, "\n"), plan, (int)strcspn(before, "\n"), before);
+    else
+        fprintf(stderr, "%.*s is not as it was in the interrupted run", (int)strcspn(plan, " \n"), plan);
+    fprintf(stderr, "; leave it out to begin anew\n");
 }
 
 /* Begin anew, or go on with a plan that was interrupted; false: it is another one. */
@@ -84,19 +104,28 @@ static bool open_plan(const char *engine_list)
     if (options.resume && !strcmp(plan, before))
         return true;
     if (options.resume) {
-        fprintf(stderr, "quadbench: RESUME=1: %s; leave it out to begin anew\n",
-                f ? "the options are not those of the interrupted run, or a program has been built since" : "there is nothing to "
-                         "go on with");
+        refuse_to_resume(plan, before);
         return false;
     }
-    if (system("rm -rf " OUT "cells && mkdir -p " OUT "cells") || !(f = fopen(OUT "plan", "w"))) {
-        perror("quadbench: " OUT "plan");
+    if (system("{ rm -rf " OUT "cells && mkdir " OUT "cells; } 2>/dev/null") || !(f = fopen(OUT "plan", "w"))) {
+        fprintf(stderr, "quadbench: " OUT "cells or " OUT "plan cannot be made anew: do they belong to somebody else?\n");
         return false;
     }
     fputs(plan, f);
     if (fclose(f) == 0)
         return true;
     perror("quadbench: " OUT "plan");
+    return false;
+}
+
+/* Better now than after three minutes. */
+static bool may_write(void)
+{
+    bool is_there = (!mkdir("build", 0777) || errno == EEXIST) && (!mkdir(OUT, 0777) || errno == EEXIST);
+
+    if (is_there && !access(OUT, W_OK | X_OK) && (!access(OUT "results.json", W_OK) || errno == ENOENT))
+        return true;
+    fprintf(stderr, "quadbench: the results cannot be written to " OUT ": %s\n", strerror(errno));
     return false;
 }
 
@@ -197,13 +226,11 @@ int main(int argc, char **argv)
     if (!options.runs)
         options.runs = options.quick ? 3 : 7;
     options.cpu = last_cpu();
-    mkdir("build", 0777);
-    mkdir(OUT, 0777);
-    if (!open_plan(engine_list))
+    if (!may_write() || !open_plan(engine_list))
         return 2;
     signal(SIGINT, interrupted);
     measure_tsc();
-    json_t *facts = context();
+    json_t *facts = context(engine_list);
     run_everything();
     write_results(facts);
     json_decref(facts);

@@ -55,7 +55,7 @@ static const char *which_kvm(void)
     return "/dev/kvm, backend unknown";
 }
 
-json_t *context(void)
+json_t *context(const char *engine_list)
 {
     char cpu[200], flags[8192], date[40];
     double load;
@@ -81,6 +81,7 @@ json_t *context(void)
     json_object_set_new(c, "seed", json_integer(options.seed));
     json_object_set_new(c, "pinned_to_cpu", json_integer(options.cpu));
     json_object_set_new(c, "filter", json_string(options.filter));
+    json_object_set_new(c, "engines", json_string(engine_list));
     if (getloadavg(&load, 1) == 1)
         json_object_set_new(c, "load", json_real(load));
     return c;
@@ -175,9 +176,6 @@ static json_t *benchmarks_json(void)
     for (int b = 0; benchmarks[b].name; b++) {
         const struct benchmark *k = &benchmarks[b];
         json_t *one = json_pack("{s:s, s:s, s:s, s:s}", "name", k->name, "workload", k->workload, "unit", k->unit, "about", k->what);
-        if (k->published[0] > 0)
-            json_object_set_new(one, "published", json_pack("{s:f, s:f, s:f}", "native", k->published[0], "bt", k->published[1], "vt",
-                                                            k->published[2]));
         if (selected(b))
             json_array_append_new(all, one);
         else
@@ -219,6 +217,36 @@ static json_t *verdict_json(int e)
                      probes);
 }
 
+static size_t measured(const json_t *root)
+{
+    size_t i, n = 0;
+    json_t *one;
+
+    json_array_foreach(json_object_get(root, "results"), i, one)
+        n += json_object_get(one, "median") != NULL;
+    return n;
+}
+
+static size_t measured_in(const char *file)
+{
+    json_t *root = json_load_file(file, 0, NULL);
+    size_t n = measured(root);
+
+    json_decref(root);
+    return n;
+}
+
+/* A run of a few engines must not cost the results of all: the fuller ones stay, under another name. */
+static void keep_fuller(const json_t *root)
+{
+    size_t now = measured(root), before = measured_in(OUT "results.json"), kept = measured_in(OUT "results.old.json");
+
+    if (before > now && before >= kept && rename(OUT "results.json", OUT "results.old.json") == 0)
+        fprintf(stderr, "quadbench: this run has %zu series, results.json had %zu: that one is now " OUT "results.old.json\n", now, before);
+    else if (kept > now)
+        fprintf(stderr, "quadbench: this run has %zu series, " OUT "results.old.json still the %zu of an earlier one\n", now, kept);
+}
+
 void write_results(json_t *facts)
 {
     json_t *results = json_array(), *correctness = json_array();
@@ -233,6 +261,8 @@ void write_results(json_t *facts)
                              techniques_json(), "benchmarks", benchmarks_json(), "results", results, "correctness", correctness, "targets",
                              targets_json(), "profiles", profiles_json());
     bool whole = root && json_dump_file(root, OUT "results.json.new", JSON_INDENT(1) | JSON_REAL_PRECISION(9)) == 0;
+    if (whole)
+        keep_fuller(root);                                  /* not before: until then the old ones are all there is */
     put_in_place(whole, OUT "results.json");
     json_decref(root);
     write_csv();

@@ -31,7 +31,7 @@ static double ratio(const struct target *t, const char *benchmark, const char *o
     if (!strcmp(t->other, "instructions"))
         return per_exit(engine_index(t->engine), benchmark_index(benchmark));
     double a = value_of(t->engine, benchmark, low) / t->divide;
-    double b = !strcmp(t->other, "ns") ? tsc_ghz : *t->other ? least_of(t->other, other_benchmark, low) : 1;
+    double b = *t->other_benchmark ? least_of(t->other, other_benchmark, low) : !strcmp(t->other, "ns") ? tsc_ghz : 1;
     return a > 0 && b > 0 ? a / b : -1;
 }
 
@@ -58,7 +58,8 @@ json_t *targets_json(void)
     json_t *all = json_array();
 
     for (const struct target *t = targets; t->what; t++) {
-        double worst = -1, mean = target_value(t, *t->other, &worst), any, medians = target_value(t, false, &any);
+        bool of_medians = !strcmp(t->other, "ms");          /* boots: whole processes, which nobody waits for at their fastest */
+        double worst = -1, mean = target_value(t, !of_medians, &worst), any, medians = target_value(t, false, &any);
         bool of_worst = strstr(t->other_benchmark, "(worst)");
         double value = of_worst ? worst : mean;
         char against[200];

@@ -11,6 +11,7 @@
 #include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
+#include "file.h"
 #include "gdb.h"
 #include "hole.h"
 #include "profile.h"
@@ -19,6 +20,7 @@
 #include "trace.h"
 #include "translator.h"
 #include "vm.h"
+#include "wall.h"
 
 static void run(struct vm *vm, struct translator *t)
 {
@@ -107,17 +109,44 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
     return -1;
 }
 
+static FILE *dump_file, *profile_file;
+
+static int cannot_write(const struct vm *vm, const char *path)
+{
+    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, path, strerror(errno));
+    return EXIT_USAGE;
+}
+
+/* False: a sentence has been printed. */
+static bool open_files(const struct vm *vm)
+{
+    if (word_dump && !(dump_file = file_create(word_dump)))
+        return cannot_write(vm, word_dump) < 0;
+    if (word_profile && !(profile_file = file_create(word_profile)))
+        return cannot_write(vm, word_profile) < 0;
+    return true;
+}
+
+static const char *confine(struct vm *vm, const struct direct *direct)
+{
+    FILE *const files[] = { dump_file, profile_file };
+    struct wall w = { .ram = direct->shadow.memfd, .window_end = WINDOW_END };
+    int n = 0;
+
+    for (int i = 0; i < 2; i++)
+        if (files[i])
+            w.file[n++] = fileno(files[i]);
+    return vm_confine(vm, w);
+}
+
 /* What --dump-cache and --profile ask for, at the end. Returns `status`, or EXIT_USAGE. */
 static int write_files(struct translator *t, const struct vm *vm, int status)
 {
-    const char *failed = word_dump && !trace_page(&t->cache, word_dump) ? word_dump : NULL;
-
-    if (word_profile && !profile_write(word_profile, vm->machine.counters.instructions))
-        failed = word_profile;
-    if (!failed)
-        return status;
-    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, failed, strerror(errno));
-    return EXIT_USAGE;
+    if (dump_file && !trace_page(&t->cache, dump_file))
+        return cannot_write(vm, word_dump);
+    if (profile_file && !profile_write(profile_file, vm->machine.counters.instructions))
+        return cannot_write(vm, word_profile);
+    return status;
 }
 
 /* The virtual PC lies where translated code reaches it. */
@@ -155,10 +184,14 @@ int main(int argc, char **argv)
         why = translator_init(&translator, &direct, cache);
     if (why)
         return vm_fail(vm, EXIT_HOST, why);
-    if (!vm_load(vm) || !gdb_attach(vm))
+    if (!vm_load(vm) || !open_files(vm) || !gdb_attach(vm))
         return EXIT_USAGE;
     if (vm->options.trace == TRACE_TIMELINE)
         timeline_begin();
+    trace_begin();
+    why = confine(vm, &direct);
+    if (why)
+        return vm_fail(vm, EXIT_HOST, why);
     profile_to(PROFILE_MONITOR);
     run(vm, &translator);
     profile_to(PROFILE_START);

@@ -174,13 +174,11 @@ static void put_block(const struct page *p, int number)
     fputs("</table></div>\n</section>\n", p->f);
 }
 
-bool trace_page(struct cache *c, const char *path)
+bool trace_page(struct cache *c, FILE *f)
 {
-    struct page p = { .f = fopen(path, "w"), .cache = c };
+    struct page p = { .f = f, .cache = c };
     bool whole;
 
-    if (!p.f)
-        return false;
     choose(&p);
     put_head(&p);
     for (int i = 0; i < p.count; i++)

@@ -41,7 +41,7 @@ void profile_count(enum profile_way way)
         profile.least[way] = took;
 }
 
-bool profile_write(const char *path, uint64_t instructions)
+bool profile_write(FILE *f, uint64_t instructions)
 {
     static const char *const kinds[] = {
         [PROFILE_START] = "start", [PROFILE_IDLE] = "idle", [PROFILE_CACHE] = "cache", [PROFILE_DIRECT] = "direct",
@@ -49,10 +49,7 @@ bool profile_write(const char *path, uint64_t instructions)
         [PROFILE_MONITOR] = "monitor",
     };
     static const char *const ways[] = { [PROFILE_GATE] = "gate", [PROFILE_SIGNAL] = "signal" };
-    FILE *f = fopen(path, "w");
 
-    if (!f)
-        return false;
     profile_switch(PROFILE_START);
     fprintf(f, "{ \"instructions\": %" PRIu64 ",\n  \"cycles\": {", instructions);
     for (int i = 0; i < PROFILE_KINDS; i++)

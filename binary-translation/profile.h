@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 enum profile_kind {
     PROFILE_START,              /* from main() to the guest's first instruction, and from its last on */
@@ -44,6 +45,6 @@ static inline void profile_left(bool signal)
 }
 
 /* The sums as one JSON object; `instructions`: of the guest's, translated. False: errno tells why. */
-bool profile_write(const char *path, uint64_t instructions);
+bool profile_write(FILE *f, uint64_t instructions);
 
 #endif

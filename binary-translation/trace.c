@@ -10,11 +10,13 @@
 
 enum { HEX_DIGITS = 2 * INSN_MAX };
 
-static bool in_colour(void)
+static bool colour;
+
+void trace_begin(void)
 {
     const char *no = getenv("NO_COLOR");
 
-    return isatty(STDERR_FILENO) && !(no && *no);
+    colour = isatty(STDERR_FILENO) && !(no && *no);
 }
 
 static void hex(const struct listing *l, char *text)
@@ -24,7 +26,7 @@ static void hex(const struct listing *l, char *text)
         text += sprintf(text, "%02x", l->bytes[i]);
 }
 
-static void print_line(const struct listing *l, bool colour)
+static void print_line(const struct listing *l)
 {
     const char *mark = colour && l->sensitive ? "\033[33m" : "";
     const char *dim = colour ? "\033[2m" : "", *off = colour ? "\033[0m" : "";
@@ -41,7 +43,6 @@ static void print_line(const struct listing *l, bool colour)
 void trace_block(struct cache *c, const struct block *b)
 {
     struct listing l = listing_begin(c, b);
-    bool colour = in_colour();
     char place[LISTING_TEXT], context[LISTING_TEXT];
 
     listing_place(c, b, place, sizeof place);
@@ -50,5 +51,5 @@ void trace_block(struct cache *c, const struct block *b)
             (int)(b - c->block), place, context, b->instructions, b->instructions == 1 ? "" : "s", b->guest_bytes,
             b->end - b->landing, colour ? "\033[0m" : "");
     while (listing_next(&l))
-        print_line(&l, colour);
+        print_line(&l);
 }

@@ -15,6 +15,7 @@
 #include "pc.h"
 #include "status.h"
 #include "timeline.h"
+#include "wall.h"
 
 /* Three pages for a TSS and one of page tables, which VT-x needs where it cannot run real mode; nobody's RAM. */
 #define KVM_TSS_AT      0xfffbd000u
@@ -139,6 +140,20 @@ void kvm_free(struct kvm *k)
     close(k->vcpu);
     close(k->vm);
     close(k->device);
+}
+
+const struct wall_ioctl *kvm_ioctls(const struct kvm *k)
+{
+    static const unsigned long vcpu[] = {
+        KVM_RUN, KVM_GET_REGS, KVM_SET_REGS, KVM_GET_SREGS, KVM_INTERRUPT, KVM_SET_GUEST_DEBUG,
+    };
+    enum { VCPU_CALLS = sizeof vcpu / sizeof vcpu[0] };
+    static struct wall_ioctl all[VCPU_CALLS + 2];
+
+    for (int i = 0; i < VCPU_CALLS; i++)
+        all[i] = (struct wall_ioctl){ k->vcpu, vcpu[i] };
+    all[VCPU_CALLS] = (struct wall_ioctl){ k->vm, KVM_IRQ_LINE };
+    return all;
 }
 
 /* ---- what must not fail -------------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include <time.h>
 
 struct machine;
+struct wall_ioctl;
 
 /* What brought the guest to a halt, for the counters. */
 enum kvm_count {
@@ -44,6 +45,9 @@ void kvm_load(struct kvm *k);
 /* Run the guest until something happens: KVM_EXIT_*. KVM_EXIT_INTR: the deadline (ns of CLOCK_MONOTONIC) has come. Of
  * m->cpu only EIP is up to date then. */
 uint32_t kvm_enter(struct kvm *k, uint64_t deadline);
+
+/* What is asked of the two descriptors once the guest runs, for the wall (wall.h). Valid until the next call. */
+const struct wall_ioctl *kvm_ioctls(const struct kvm *k);
 
 /* The interrupt that the 8259 of machine/ asks for, if there is one: to the guest as soon as it can take it. */
 void kvm_offer_interrupt(struct kvm *k);

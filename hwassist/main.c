@@ -10,6 +10,7 @@
 #include "status.h"
 #include "timeline.h"
 #include "vm.h"
+#include "wall.h"
 
 /* KVM gives up. Is it the guest's fault, who executes where no memory is? */
 static void internal_error(struct kvm *k)
@@ -154,7 +155,7 @@ static const struct cli_option own_options[] = {
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "hwassist" };
+    static struct vm vm = { .name = "hwassist", .options.traces = "exits or timeline" };
     const char *behind, *why;
     int status = cli_parse(&vm.options, argc, argv, vm.name, "a VMM on the processor's own virtualization, by /dev/kvm",
                            own_options);
@@ -189,6 +190,9 @@ int main(int argc, char **argv)
     }
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();
+    why = vm_confine(&vm, (struct wall){ .ioctls = kvm_ioctls(&kvm) });
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
     run(&vm, &kvm);
     if (vm.machine.stopped)
         kvm_load(&kvm);

@@ -13,7 +13,7 @@
 #define VERSION "1.0"
 
 enum { MIB_MAX = 1024, MIB_DEFAULT = 64, TIMEOUT_MAX = 1000000, GDB_DEFAULT = 1234 };
-enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_GDB, OPT_HELP, OPT_VERSION,
+enum { OPT_KERNEL = 256, OPT_APPEND, OPT_INITRD, OPT_TRACE, OPT_COUNTERS, OPT_TIMEOUT, OPT_GDB, OPT_NO_SANDBOX, OPT_HELP, OPT_VERSION,
        OPT_OWN = 512, OWN_MAX = 8 };
 
 static const struct option long_options[] = {
@@ -24,12 +24,13 @@ static const struct option long_options[] = {
     { "counters", required_argument, NULL, OPT_COUNTERS },
     { "timeout", required_argument, NULL, OPT_TIMEOUT },
     { "gdb", optional_argument, NULL, OPT_GDB },
+    { "no-sandbox", no_argument, NULL, OPT_NO_SANDBOX },
     { "help", no_argument, NULL, OPT_HELP },
     { "version", no_argument, NULL, OPT_VERSION },
     { NULL, 0, NULL, 0 },
 };
 
-static void help(const char *vmm, const char *summary, const struct cli_option *own)
+static void help(const char *vmm, const char *summary, const char *traces, const struct cli_option *own)
 {
     printf("%s: %s\n\n"
            "usage: %s -kernel FILE [options]\n"
@@ -37,20 +38,22 @@ static void help(const char *vmm, const char *summary, const struct cli_option *
            "  -append STRING    its command line\n"
            "  -initrd FILE      one boot module\n"
            "  -m MIB            its RAM, 1 to %d MiB (default %d)\n"
-           "  --trace[=WHAT]    show on stderr what happens: exits (default), insns or blocks; or, at the end, the\n"
-           "                    timeline: when the guest was left and entered (`make timeline` draws it)\n"
+           "  --trace[=WHAT]    show on stderr what happens: %s; without WHAT exits\n%s"
            "  --counters FILE   write what was counted, as JSON\n"
            "  --timeout SECONDS end the guest after this time, with status %d\n"
            "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
+           "  --no-sandbox      leave out the wall around this process: for debugging it, never for a guest that is not yours\n"
            "  --help, --version\n",
-           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, EXIT_TIMEOUT, GDB_DEFAULT);
+           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces,
+           !strstr(traces, "timeline") ? ""
+           : "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n", EXIT_TIMEOUT, GDB_DEFAULT);
     for (; own && own->name; own++)
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"
            "The guest's serial port is stdin and stdout. Exit status: (v << 1) | 1 for a value v that the guest\n"
            "writes to port 0xf4; %d bad usage, or a file or output that fails; %d the guest crashed; %d this host\n"
-           "cannot; %d a bug here; %d gdb ended it; %d timed out.\n",
-           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_TIMEOUT);
+           "cannot; %d a bug here; %d gdb ended it; %d it made a forbidden system call; %d timed out.\n",
+           EXIT_USAGE, EXIT_CRASH, EXIT_HOST, EXIT_BUG, EXIT_KILLED, EXIT_WALL, EXIT_TIMEOUT);
 }
 
 int cli_error(const char *vmm, const char *format, ...)
@@ -86,7 +89,7 @@ static int set_trace(struct options *options, const char *what, const char *vmm)
             options->trace = TRACE_EXITS + i;
             return -1;
         }
-    return cli_error(vmm, "--trace=%s: there are only exits, insns, blocks and timeline", what);
+    return cli_error(vmm, "--trace=%s: there are only %s", what, options->traces);
 }
 
 static int set_option(struct options *options, int option, char **argv, const char *vmm)
@@ -116,6 +119,9 @@ static int set_option(struct options *options, int option, char **argv, const ch
     case OPT_GDB:
         options->gdb = optarg ? (uint16_t)number(optarg, 65535, '\0') : GDB_DEFAULT;
         return options->gdb ? -1 : cli_error(vmm, "--gdb=%s: give a port from 1 to 65535", optarg);
+    case OPT_NO_SANDBOX:
+        options->no_sandbox = true;
+        return -1;
     case ':':
         return cli_error(vmm, "%s needs a value", argv[optind - 1]);
     default:
@@ -143,12 +149,13 @@ int cli_parse(struct options *options, int argc, char **argv, const char *vmm, c
 
     console_init();
     join_options(all, own);
-    *options = (struct options){ .mib = MIB_DEFAULT };
+
+    *options = (struct options){ .mib = MIB_DEFAULT, .traces = options->traces ? options->traces : "exits, insns, blocks or timeline" };
     optind = 0;                                 /* start over: the tests call this more than once */
     opterr = 0;
     while (status < 0 && (option = getopt_long_only(argc, argv, ":m:", all, NULL)) != -1) {
         if (option == OPT_HELP) {
-            help(vmm, summary, own);
+            help(vmm, summary, options->traces, own);
             return 0;
         }
         if (option == OPT_VERSION) {

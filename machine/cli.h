@@ -2,6 +2,7 @@
 #ifndef CLI_H
 #define CLI_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 enum trace { TRACE_NONE, TRACE_EXITS, TRACE_INSNS, TRACE_BLOCKS, TRACE_TIMELINE };
@@ -12,9 +13,11 @@ struct options {
     const char *initrd;         /* NULL: none */
     uint32_t mib;               /* RAM, 1 to 1024 */
     enum trace trace;
+    const char *traces;         /* what of it this VMM has, set before cli_parse(): "exits, insns or timeline"; NULL: all */
     const char *counters;       /* file for the counters, NULL: none */
     unsigned timeout;           /* seconds, 0: none */
     uint16_t gdb;               /* port to wait for gdb at, 0: none */
+    bool no_sandbox;            /* no wall (wall.h) */
 };
 
 /* An option of one VMM alone. */

@@ -88,12 +88,8 @@ static void print_blocks(FILE *f, const struct counters *c)
     fputs("} }\n", f);
 }
 
-bool counters_write(const struct counters *c, const char *vmm, const char *path)
+bool counters_write(const struct counters *c, const char *vmm, FILE *f)
 {
-    FILE *f = fopen(path, "w");
-
-    if (!f)
-        return false;
     fprintf(f, "{ \"vmm\": \"%s\",\n", vmm);
     print_exits(f, c);
     print_ticks(f, c);

@@ -2,7 +2,9 @@
 #ifndef COUNTERS_H
 #define COUNTERS_H
 
+#include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "decode.h"
 
@@ -24,7 +26,7 @@ struct counters {
     uint64_t timer_ticks_lost;          /* beyond one second of debt: see pit.h */
 };
 
-/* Write them as one JSON object to `path`. False: errno tells why. */
-bool counters_write(const struct counters *c, const char *vmm, const char *path);
+/* Write them as one JSON object to `f`, and close it. False: errno tells why. */
+bool counters_write(const struct counters *c, const char *vmm, FILE *f);
 
 #endif

@@ -5,18 +5,22 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "direct/direct.h"
 #include "direct/world.h"
 #include "machine.h"
+#include "wall.h"
 
 static bool direct_runs = true;
+
+static void tell(const char *word, const char *name, const char *what) { printf("%-8s %-18s %s\n", word, name, what); }
 
 /* `needed`: no VMM runs guest code at ring 3 without it. */
 static void line(const char *name, bool found, bool needed, const char *yes, const char *no)
 {
-    printf("%-8s %-18s %s\n", found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
+    tell(found ? "ok" : needed ? "MISSING" : "absent", name, found ? yes : no);
     direct_runs = direct_runs && (found || !needed);
 }
 
@@ -78,8 +82,30 @@ static bool look_at_kvm(void)
         if (end)
             *(char *)(uintptr_t)end = '\0';
     }
-    line("/dev/kvm", runs, false, said, said ? said : "not tried: make build/hwassist");
+    tell(runs ? "ok" : access("/dev/kvm", F_OK) ? "absent" : said ? "unusable" : "unknown", "/dev/kvm",
+         said ? said : "not tried: make build/hwassist");
     return runs;
+}
+
+/* Around a child: it is for good. */
+static bool try_wall(void)
+{
+    int status = -1;
+    pid_t child = fork();
+
+    if (child == 0)
+        _exit(wall_build(&(struct wall){ 0 }) != NULL);
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
+static void tell_of_wall(bool built)
+{
+    char text[80] = "seccomp filters; no Landlock here, which would forbid files a second time";
+    int abi = wall_landlock();
+
+    if (abi > 0)
+        snprintf(text, sizeof text, "seccomp filters, and Landlock, ABI version %d", abi);
+    line("wall", built, true, text, "cannot be built: build/emulation says why; --no-sandbox, for debugging only, leaves it out");
 }
 
 /* What a guest at ring 3 meets. */
@@ -116,20 +142,21 @@ int main(int argc, char **argv)
 {
     static const char *const direct_vmms[] = { "trap-emulate", "binary-translation", "paravirt" };
     char qemu[200] = "", missing[200] = "";
-    bool segments = segments_available(), tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages, hardware;
+    bool segments = segments_available(), tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages, hardware, walled;
     const char *maker = cpu_maker();
     struct tried tried;
 
     has_qemu = first_line("qemu-system-i386 --version 2>/dev/null", qemu, sizeof qemu);
     has_packages = !first_line("sh .ci/install --missing 2>&1", missing, sizeof missing);
     dispatch = prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &direct_world.dispatch) == 0;
+    walled = try_wall();
     tried = try_guest();
     if (argc > 1 && !strcmp(argv[1], "--conditions")) {
         printf("%s%s%s%s\n", maker, tried.umip ? " umip" : "", tried.cpuid_traps ? " cpuid-faulting" : "",
                tcg ? " tcg" : "");
         return 0;
     }
-    printf("%-8s %-18s %s\n", "ok", "processor", maker);
+    tell("ok", "processor", maker);
     line("32-bit segments", segments, true, "modify_ldt gives them",
          "modify_ldt is refused; leave the sandbox, or use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32");
     line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",
@@ -146,6 +173,7 @@ int main(int argc, char **argv)
          "guest memory below it is out of reach; sudo sysctl vm.mmap_min_addr=65536");
     line("no emulator", !tcg, true, "this host is not QEMU's software emulation",
          "Linux hangs on guest segments inside QEMU TCG; use KVM, or a real machine");
+    tell_of_wall(walled);
     hardware = look_at_kvm();
     line("qemu", has_qemu, false, qemu, "not found; make packages");
     line("packages", has_packages, false, "all of .ci/packages are here", missing);

@@ -47,3 +47,13 @@ uint8_t *file_read(const char *path, size_t *bytes, char *why, size_t why_bytes)
         fclose(in);
     return data;
 }
+
+FILE *file_create(const char *path)
+{
+    FILE *f = fopen(path, "we");
+    char *buffer = f ? malloc(BUFSIZ) : NULL;           /* the stream's as long as the process lives */
+
+    if (buffer)
+        setvbuf(f, buffer, _IOFBF, BUFSIZ);
+    return f;
+}

@@ -360,6 +360,8 @@ static void look(struct vm *vm)
     serve(vm);
 }
 
+int gdb_connection(void) { return gdb.connection > 0 ? gdb.connection : 0; }
+
 bool gdb_steps(void) { return gdb.stepping; }
 
 static bool wait_for_gdb(uint16_t port)

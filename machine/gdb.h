@@ -12,6 +12,9 @@
  * time in which the guest runs. False: a sentence has been printed. */
 bool gdb_attach(struct vm *vm);
 
+/* Its socket; 0: none. */
+int gdb_connection(void);
+
 /* Does it want one instruction only? The trap flag is set then. */
 bool gdb_steps(void);
 

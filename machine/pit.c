@@ -9,6 +9,10 @@
 
 enum { ACCESS_LATCH, ACCESS_LOW, ACCESS_HIGH, ACCESS_BOTH };
 
+/* Between two looks at the timer, in input clocks: 50 us. A guest may ask for a tick every 838 ns, which is less than it
+ * takes to enter it: it would be interrupted before its first instruction, for ever. The ticks between are owed. */
+enum { LOOK_CLOCKS = 60 };
+
 /* Input clocks in `ns`, and the ns that `clocks` take, rounded up: exact over centuries, because whole
  * seconds are taken out before anything is multiplied. */
 static uint64_t clocks_in(uint64_t ns)
@@ -87,10 +91,13 @@ void pit_advance(struct pit *pit, uint64_t now)
 uint64_t pit_deadline(const struct pit *pit)
 {
     const struct pit_counter *c = &pit->counter[0];
+    uint32_t ticks = 1;
 
     if (!c->count || (!is_periodic(c) && (c->mode != 0 || pit->periods)))
         return UINT64_MAX;
-    return c->start + ns_for((pit->periods + 1) * c->count);
+    if (is_periodic(c) && c->count < LOOK_CLOCKS)
+        ticks = LOOK_CLOCKS / c->count;
+    return c->start + ns_for((pit->periods + ticks) * c->count);
 }
 
 static void latch_count(struct pit_counter *c, uint64_t now)

@@ -36,7 +36,8 @@ void pit_out(struct pit *pit, uint16_t port, uint8_t value, uint64_t now);
 /* Add the ticks up to `now` to those owed. */
 void pit_advance(struct pit *pit, uint64_t now);
 
-/* ns at which counter 0 ticks next, UINT64_MAX if never. */
+/* ns at which to look at counter 0 next, UINT64_MAX if never: its next tick, or if they come every few microseconds a later
+ * one, so that the guest gets on in between. */
 uint64_t pit_deadline(const struct pit *pit);
 
 /* The guest has stood still for `ns`, which do not count. */

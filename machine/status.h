@@ -9,6 +9,7 @@ enum {
     EXIT_HOST = 6,              /* this host cannot run the VMM */
     EXIT_BUG = 8,               /* the VMM itself is wrong */
     EXIT_KILLED = 10,           /* a debugger's user ended the guest */
+    EXIT_WALL = 12,             /* a system call that the wall forbids: the guest got out of its segments (wall.h), or a bug */
     EXIT_TIMEOUT = 124,         /* --timeout, as timeout(1) has it */
 };
 

@@ -7,8 +7,22 @@
 
 #include "dump.h"
 #include "event.h"
+#include "file.h"
 #include "multiboot.h"
 #include "status.h"
+
+static bool cannot_write(const struct vm *vm)
+{
+    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, vm->options.counters, strerror(errno));
+    return false;
+}
+
+bool vm_output(struct vm *vm)
+{
+    if (vm->options.counters)
+        vm->counters = file_create(vm->options.counters);
+    return vm->counters || !vm->options.counters || cannot_write(vm);
+}
 
 bool vm_load(struct vm *vm)
 {
@@ -26,7 +40,7 @@ bool vm_load(struct vm *vm)
     vcpu_reset(&m->cpu, entry.eip, entry.ebx);
     vm->wake_at = vm->look_at = UINT64_MAX;
     vm->timeout_at = vm->options.timeout ? console_now() + vm->options.timeout * UINT64_C(1000000000) : UINT64_MAX;
-    return true;
+    return vm_output(vm);
 }
 
 /* A guest that nobody hears need not go on. */
@@ -115,10 +129,8 @@ int vm_finish(struct vm *vm)
         }
     }
     m->counters.timer_ticks_lost = m->bus.pit.lost;
-    if (vm->options.counters && !counters_write(&m->counters, vm->name, vm->options.counters)) {
-        fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, vm->options.counters, strerror(errno));
+    if (vm->counters && !counters_write(&m->counters, vm->name, vm->counters) && !cannot_write(vm))
         return EXIT_USAGE;
-    }
     return m->stopped ? m->status : m->bus.exit_status;
 }
 

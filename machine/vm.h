@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include "cli.h"
 #include "console.h"
@@ -20,6 +21,7 @@ struct vm {
     struct console console;
     struct symbols symbols;
     struct options options;
+    FILE *counters;             /* for --counters, else NULL */
     const char *name;           /* "trap-emulate" */
     uint64_t timeout_at;        /* ns, UINT64_MAX: never */
     uint64_t wake_at;           /* the same, of a VMM with devices of its own */
@@ -28,6 +30,9 @@ struct vm {
     uint64_t exits;             /* so many in all; the last few are kept for a dump */
     void (*debugger)(struct vm *);      /* looks in before the guest is entered, and when it has ended; NULL: none */
 };
+
+/* Open the file for --counters: before the guest begins, and before the wall. False: a sentence has been printed. vm_load() asks. */
+bool vm_output(struct vm *vm);
 
 /* The guest's kernel, command line and module into RAM, which is there already; devices and processor reset.
  * False: a sentence has been printed; exit with EXIT_USAGE. */

@@ -17,6 +17,7 @@
 #include "start.h"
 #include "status.h"
 #include "timeline.h"
+#include "wall.h"
 
 static const char *const exit_names[] = {
     [COUNT_SENSITIVE] = "sensitive", [COUNT_SOFTWARE_INT] = "software-interrupt", [COUNT_EXCEPTION] = "exception",
@@ -168,7 +169,7 @@ static const struct cli_option own_options[] = {
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "paravirt" };
+    static struct vm vm = { .name = "paravirt", .options.traces = "exits, insns or timeline" };
     static struct direct direct;
     static struct paravirt paravirt;
     struct paravirt *pv = the_paravirt = &paravirt;
@@ -199,6 +200,9 @@ int main(int argc, char **argv)
     pv->mmu.switched = switched;
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();
+    why = vm_confine(&vm, (struct wall){ .ram = direct.shadow.memfd, .window_end = WINDOW_END });
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
     run(&vm, pv);
     gate_count(pv);
     return timeline_print(vm_finish(&vm));

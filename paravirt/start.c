@@ -174,6 +174,7 @@ static void set_processor(struct paravirt *pv, const struct pv_note *note, uint3
     cpu->cr0 |= CR0_PG | CR0_WP;
     cpu->cr3 = cr3;
     cpu->seg[FS] = cpu->seg[GS] = (struct segment){ 0 };
+    cpu->tr = (struct segment){ 0 };            /* no TSS: ring 3 has no I/O bitmap, so no ports */
 }
 
 bool start_load(struct paravirt *pv)

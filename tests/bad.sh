@@ -134,6 +134,11 @@ test_bad_endless_loop() {
     bad 124 'spinning\+0x0' -kernel "$(guest spin)" --timeout 1
 }
 
+# A timer that ticks faster than a monitor enters the guest: it gets on, and ends.
+test_bad_timer_storm() {
+    bad 11 '' -kernel "$(guest pitstorm)" --timeout 10
+}
+
 test_bad_int80_is_the_guests_own() {
     bad 11 '' -kernel "$(guest int80)"
 }

@@ -39,6 +39,7 @@ forkwait|run=forkwait|
 compute|run=compute samples=1 cycles=1000|
 panic|run=panic|
 timeline|run=timeline turns=4|--trace=timeline
+no-sandbox|run=demo|--no-sandbox
 chip-race|run=race|--irqchip=kernel
 chip-demo|run=demo|--irqchip=kernel
 chip-probes|run=probes|--irqchip=kernel
@@ -136,6 +137,12 @@ from_nested() {
 }
 
 # ---- KVM -----------------------------------------------------------------------------------------------
+
+test_kvm_wall()
+{
+    engine kvm
+    test_vmm_wall
+}
 
 # Linux's own 8259 and 8254. Its timer is a thread, whose interrupt comes when that has its turn.
 test_kvm_irqchip()

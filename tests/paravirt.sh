@@ -31,6 +31,17 @@ test_pv_kernel_is_refused_by_others()
     done
 }
 
+# A process that executes IN gets #GP. There is no TSS, so no I/O bitmap: to look for one at linear 0 was #PF, or what a process
+# had put there.
+test_pv_ports_are_the_kernels()
+{
+    for gate in pv pv-trap; do
+        engine $gate
+        on_vmm run=selftest
+        [ "$(grep -c 'process killed: general protection' transcript)" -eq 1 ] || fail "no #GP in $PWD/transcript"
+    done
+}
+
 # Both ways of updating page tables, told by the counts: one hypercall each, or 64 at a time.
 test_pv_ptes()
 {

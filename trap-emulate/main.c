@@ -12,6 +12,7 @@
 #include "status.h"
 #include "timeline.h"
 #include "vm.h"
+#include "wall.h"
 
 static const char *cure;                 /* --cure=step: NULL, or "step" */
 
@@ -83,7 +84,7 @@ static void run(struct vm *vm, struct direct *direct)
 
 int main(int argc, char **argv)
 {
-    static struct vm vm = { .name = "trap-emulate" };
+    static struct vm vm = { .name = "trap-emulate", .options.traces = "exits, insns or timeline" };
     static struct direct direct;
     static const struct cli_option own[] = {
         { "cure", "cure=step", "look at each instruction before it runs alone: right, and what that costs", &cure }, { 0 },
@@ -105,6 +106,9 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     if (vm.options.trace == TRACE_TIMELINE)
         timeline_begin();
+    why = vm_confine(&vm, (struct wall){ .ram = direct.shadow.memfd, .window_end = WINDOW_END });
+    if (why)
+        return vm_fail(&vm, EXIT_HOST, why);
     run(&vm, &direct);
     return timeline_print(vm_finish(&vm));
 }

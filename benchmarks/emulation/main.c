@@ -7,6 +7,7 @@
 #include "event.h"
 #include "gdb.h"
 #include "status.h"
+#include "wall.h"
 
 static const char *const exit_names[] = { "sensitive", "exception", "timer", NULL };
 
@@ -45,7 +46,7 @@ static void run(struct emulator *e)
 
 int main(int argc, char **argv)
 {
-    static struct emulator e = { .vm.name = "emulation" };
+    static struct emulator e = { .vm = { .name = "emulation", .options.traces = "exits or insns" } };
     struct vm *vm = &e.vm;
     const char *why;
     int status = cli_parse(&vm->options, argc, argv, vm->name, "an interpreter: it runs no guest code at all", NULL);
@@ -64,6 +65,9 @@ int main(int argc, char **argv)
     emulate_init_cpuid(&vm->machine);
     if (!vm_load(vm) || !gdb_attach(vm))
         return EXIT_USAGE;
+    why = vm_confine(vm, (struct wall){ 0 });
+    if (why)
+        return vm_fail(vm, EXIT_HOST, why);
     run(&e);
     return vm_finish(vm);
 }

@@ -137,7 +137,7 @@ static void matrix(struct doc *d, const struct results *r)
 /* One cell, opened: its probes, those that fail first. */
 static void details(struct doc *d, const struct results *r, const json_t *verdict, int g)
 {
-    static const char *const columns[] = { "<probe", "<verdict", "<expected", "<observed", "<why, if it was to be" };
+    static const char *const columns[] = { "<probe", "<verdict", "<expected", "<observed", "<if it was expected to fail: why" };
     char id[160];
     json_t *probe;
     size_t i;

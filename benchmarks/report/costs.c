@@ -31,7 +31,10 @@ static bool is_cycles(const json_t *s) { return !strcmp(word_of(s, "unit"), "cyc
 /* "1,200 ×", or "÷ 300" where that says more. */
 static const char *factor(double ratio, char text[24])
 {
-    snprintf(text, 24, ratio >= 0.1 ? "%.3g ×" : "÷ %.0f", ratio >= 0.1 ? ratio : 1 / ratio);
+    char figures[24];
+
+    in_figures(ratio >= 0.1 ? ratio : 1 / ratio, figures);
+    snprintf(text, 24, ratio >= 0.1 ? "%s ×" : "÷ %s", figures);
     return text;
 }
 
@@ -47,7 +50,8 @@ static void value_cell(struct doc *d, const struct results *r, const json_t *s, 
         return;
     }
     if (exits >= 0.005 && !asks_for_nothing(s))
-        snprintf(events, sizeof events, "%.3g event%s%s", exits, exits == 1 ? "" : "s", base > 0 && median != base ? ", " : "");
+        snprintf(events, sizeof events, "%s event%s%s", in_figures(exits, text), exits == 1 ? "" : "s",
+                 base > 0 && median != base ? ",\n" : "");
     if (base > 0 && median != base && !nothing)
         factor(median / base, times);
     if (nothing)
@@ -65,6 +69,10 @@ static void cost_table(struct doc *d, const struct results *r, const char *workl
     json_t *b;
     size_t i;
 
+    if (!n) {
+        doc_text(d, "Not measured in this run.");
+        return;
+    }
     for (int t = 0; t < n; t++)
         columns[t + 1] = word_of(techniques[t], "title");
     doc_table(d, columns, n + 1);
@@ -230,14 +238,15 @@ void section_published(struct doc *d, const struct results *r)
     for (size_t i = 0; i < sizeof published / sizeof published[0]; i++) {
         const struct published *p = &published[i];
         double here = ratio_of(r, p->technique, p->benchmark, p->other, p->other_benchmark);
+        char text[24];
 
         doc_row(d);
         doc_cell(d, "text", "%s", p->what);
-        doc_cell(d, "", "%.3g ×", p->ratio);
+        doc_cell(d, "", "%s ×", in_figures(p->ratio, text));
         if (isnan(here))
             doc_cell(d, "none", "n/a");
         else
-            doc_cell(d, "", "**%.3g ×**", here);
+            doc_cell(d, "", "**%s ×**", in_figures(here, text));
         doc_cell(d, "text", "%s", p->source);
     }
     doc_end_table(d);
@@ -253,20 +262,25 @@ void section_exits(struct doc *d, const struct results *r)
     doc_heading(d, 2, "exits", "What leaves the guest?");
     doc_text(d, "Counted, and repeatable whatever the machine is doing, but for the ticks of the guest's timer in the longest "
                 "operations. Those that never leave are not listed.");
-    doc_table(d, columns, 3);
     json_array_foreach(list_of(r, "results"), i, s) {
         const json_t *reasons = json_object_get(s, "exits_by_reason");
-        char text[400] = "";
+        char text[400] = "", figures[24];
 
         json_object_foreach((json_t *)reasons, reason, count)
-            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%.3g %s", *text ? ", " : "", json_number_value(count), reason);
+            snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s %s", *text ? ", " : "",
+                     in_figures(json_number_value(count), figures), reason);
         if (!*text || asks_for_nothing(s))
             continue;
+        if (!*last)
+            doc_table(d, columns, 3);
         doc_row(d);
         doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
         doc_cell(d, "text", "%s", word_of(s, "benchmark"));
         doc_cell(d, "text", "%s", text);
         last = word_of(s, "technique");
     }
-    doc_end_table(d);
+    if (*last)
+        doc_end_table(d);
+    else
+        doc_text(d, "Not measured in this run.");
 }

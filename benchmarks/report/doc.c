@@ -4,6 +4,7 @@
 #include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 enum { TEXT = 4000 };
 
@@ -267,11 +268,14 @@ void doc_figure(struct doc *d, const char *name, const char *sentence)
     if (d->headless)
         return;
     snprintf(file, sizeof file, "%s/%s.svg", d->directory, name);
+    if (access(file, R_OK)) {
+        doc_text(d, "There is no plot %s: what it shows was not measured, or gnuplot could not draw it (%s.log).", name, name);
+        return;
+    }
     fputs("<figure><img alt=\"", d->html);
     html_text(d->html, sentence);
     fputs("\" src=\"", d->html);
-    if (!html_data(d->html, "image/svg+xml", file))
-        fputs("\" class=\"missing", d->html);
+    html_data(d->html, "image/svg+xml", file);
     fputs("\"><figcaption>", d->html);
     marked_html(d->html, sentence);
     fputs("</figcaption></figure>\n", d->html);

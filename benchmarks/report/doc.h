@@ -46,7 +46,7 @@ void doc_end_details(struct doc *d);
 /* What follows is in the HTML only, or in both again. */
 void doc_html_only(struct doc *d, bool only);
 
-/* DIRECTORY/NAME.svg with a sentence that says what to see in it. */
+/* DIRECTORY/NAME.svg with a sentence that says what to see in it; if there is none, that. */
 void doc_figure(struct doc *d, const char *name, const char *sentence);
 
 #endif

@@ -20,15 +20,22 @@ static const char usage[] =
 static void print_targets(const struct results *r)
 {
     const json_t *context = json_object_get(r->root, "context");
+    char left_out[WHY];
     json_t *t;
     size_t i;
 
     printf("  On %s (%.0f processors%s):\n", word_of(context, "cpu"), number_of(context, "cpus"),
            truth_of(context, "hypervisor") ? ", a virtual machine" : "");
+    if (*what_is_left_out(r, left_out))
+        printf("  %s\n", left_out);
     json_array_foreach(list_of(r, "targets"), i, t) {
-        printf("  %-52s %s %-6g", word_of(t, "what"), truth_of(t, "at_least") ? "at least" : "at most ", number_of(t, "limit"));
+        const char *unit = !strcmp(word_of(t, "unit"), "×") ? "x" : word_of(t, "unit");
+        char text[24], limit[60];
+
+        snprintf(limit, sizeof limit, "%s%s%.30s", in_figures(number_of(t, "limit"), text), *unit ? " " : "", unit);
+        printf("  %-49s %s %-16s ", word_of(t, "what"), truth_of(t, "at_least") ? "at least" : "at most ", limit);
         if (json_object_get(t, "value"))
-            printf("%s: %.3g\n", truth_of(t, "met") ? "met" : "missed", number_of(t, "value"));
+            printf("%s: %s%s%s\n", truth_of(t, "met") ? "met" : "missed", in_figures(number_of(t, "value"), text), *unit ? " " : "", unit);
         else
             printf("not measured\n");
     }
@@ -62,6 +69,7 @@ enum { SECTIONS = sizeof sections / sizeof sections[0] };
 static int write_report(const struct results *all, int n, const char *out)
 {
     const json_t *context = json_object_get(all[0].root, "context");
+    char left_out[WHY];
     struct doc d;
 
     draw_plots(&all[0], out);
@@ -70,6 +78,8 @@ static int write_report(const struct results *all, int n, const char *out)
         return 1;
     }
     doc_text(&d, "The same guest kernel under each technique, on %s, %s.", word_of(context, "cpu"), word_of(context, "date"));
+    if (*what_is_left_out(&all[0], left_out))
+        doc_text(&d, "**%s**", left_out);
     for (int i = 0; i < SECTIONS; i++) {
         if (sections[i].use == FOR_REPORT)
             sections[i].write(&d, &all[0]);
@@ -118,6 +128,20 @@ static int write_talk(const struct results *r, const char *out, const char *titl
     return 0;
 }
 
+/* False: that is not how many files the command takes, and stderr says so. */
+static bool takes(int what, int n)
+{
+    const char *who = what == 'c' ? "--compare" : what == 'p' ? "--predict" : what == 's' ? "--print" : what == 'S' ? "--slides"
+                      : what == 'k' ? "--check" : "the report";
+    int least = what == 'c' ? 2 : 1, most = what == 'c' ? 2 : strchr("psS", what) ? 1 : FILES_MAX;
+
+    if (n >= least && n <= most)
+        return true;
+    fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who,
+            most == 1 ? "one file" : most == 2 ? "two files" : "at most 16 files", n, most == 1 ? "; two go side by side with `make compare OLD= NEW=`, several with `make report RESULTS=`" : "");
+    return false;
+}
+
 int main(int argc, char **argv)
 {
     static const struct option longs[] = {
@@ -155,10 +179,8 @@ int main(int argc, char **argv)
         argv = usual;
         n = 1;
     }
-    if (n > FILES_MAX || (what == 'c' && n != 2) || (strchr("psS", what) && n != 1)) {
-        fputs(usage, stderr);
+    if (!takes(what, n))
         return 2;
-    }
     for (int i = 0; i < n; i++)
         if (!results_open(&all[i], argv[i]))
             return 2;

@@ -49,7 +49,7 @@ static const char *verdict(double model, double measured)
 
 void section_model(struct doc *d, const struct results *r)
 {
-    static const char *const columns[] = { "<technique", "<operation", "model", "measured", "measured over model", "<" };
+    static const char *const columns[] = { "<technique", "<operation", "model, cycles", "measured, cycles", "measured over model", "<" };
     int rows = 0, off = 0;
     const char *last = "";
     json_t *s;
@@ -61,7 +61,6 @@ void section_model(struct doc *d, const struct results *r)
                 "the VMM's own work is not small beside the crossing, or Linux does something the model does not know: an `munmap`, "
                 "a second fault.",
              median_of(r, "host", "signal-roundtrip"), median_of(r, "host", "gate-roundtrip"), median_of(r, "host", "mmap-page"));
-    doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "results"), i, s) {
         double model = modelled(r, s), measured = number_of(s, "median");
         const char *word;
@@ -71,7 +70,8 @@ void section_model(struct doc *d, const struct results *r)
         if (isnan(model) || model < 1 || !strncmp(word_of(s, "benchmark"), "compute-", 8) || strcmp(word_of(s, "unit"), "cycles"))
             continue;
         word = verdict(model, measured);
-        rows++;
+        if (!rows++)
+            doc_table(d, columns, 6);
         off += *word != 'w';
         doc_row(d);
         doc_cell(d, "text", "%s", strcmp(last, word_of(s, "technique")) ? title_of(r, word_of(s, "technique")) : " ");
@@ -82,8 +82,9 @@ void section_model(struct doc *d, const struct results *r)
         doc_cell(d, *word == 'w' ? "text right" : "text", "%s", word);
         last = word_of(s, "technique");
     }
-    doc_end_table(d);
-    doc_text(d, "%d of %d operations are off by more than a quarter.", off, rows);
+    if (rows)
+        doc_end_table(d);
+    doc_text(d, rows ? "%d of %d operations are off by more than a quarter." : "Not measured in this run.", off, rows);
 }
 
 /* ---- predict ------------------------------------------------------------------------------------- */
@@ -143,6 +144,7 @@ int predict(const struct results *r, double exit_ns)
 
 int compare(const struct results *old, const struct results *new)
 {
+    char text[2][24];
     int rows = 0, apart = 0;
     json_t *s;
     size_t i;
@@ -150,7 +152,9 @@ int compare(const struct results *old, const struct results *new)
     if (strcmp(word_of(json_object_get(old->root, "context"), "cpu"), word_of(json_object_get(new->root, "context"), "cpu")))
         printf("Two processors: %s; %s.\n", word_of(json_object_get(old->root, "context"), "cpu"),
                word_of(json_object_get(new->root, "context"), "cpu"));
-    printf("%-26s %-20s %12s %12s %8s\n", "technique", "benchmark", "old", "new", "new/old");
+    printf("Medians. Cycles are of the time-stamp counter, emulated ones of a processor that software makes. new/old below 1: faster now.\n"
+           "Old: %s; new: %s.\n\n", old->file, new->file);
+    printf("%-24s %-19s %10s %10s %-15s %7s\n", "technique", "benchmark", "old", "new", "unit", "new/old");
     json_array_foreach(list_of(new, "results"), i, s) {
         const json_t *was = series_of(old, word_of(s, "technique"), word_of(s, "benchmark"));
         double a = number_of(was, "median"), b = number_of(s, "median");
@@ -164,8 +168,9 @@ int compare(const struct results *old, const struct results *new)
             word = "faster";
         rows++;
         apart += *word != '\0';
-        printf("%-26s %-20s %12.5g %12.5g %8.3f %s\n", word_of(s, "technique"), word_of(s, "benchmark"), a, b, b / a, word);
+        printf("%-24s %-19s %10s %10s %-15s %7.3f %s\n", word_of(s, "technique"), word_of(s, "benchmark"), in_figures(a, text[0]),
+               in_figures(b, text[1]), word_of(s, "unit"), b / a, word);
     }
-    printf("A word stands where the 95 %% intervals part: %d of %d.\n", apart, rows);
+    printf("\n\"faster\" or \"slower\" stands where the 95 %% confidence intervals of the medians part: %d of %d.\n", apart, rows);
     return rows ? 0 : 2;
 }

@@ -7,6 +7,8 @@
 
 #include "report.h"
 
+enum { EMULATED_MAX = 3 };                                  /* emulated.gp has as many colours */
+
 static FILE *create(const char *directory, const char *name, const char *head)
 {
     char file[300];
@@ -35,8 +37,8 @@ static bool is_row(const struct results *r, const json_t *benchmark, const char 
     return false;
 }
 
-/* The third column only keeps gnuplot from dropping the row. */
-static void labels(FILE *f, const struct results *r, const char *workloads)
+/* Their number. The third column only keeps gnuplot from dropping the row. */
+static int labels(FILE *f, const struct results *r, const char *workloads)
 {
     int row = 0;
     json_t *b;
@@ -49,6 +51,7 @@ static void labels(FILE *f, const struct results *r, const char *workloads)
 
             fprintf(f, "%d \"%s\" 1\n", ++row, name + (strncmp(name, "compute-", 8) ? 0 : 8));
         }
+    return row;
 }
 
 /* Row, benchmark, median, interval, number of the technique: over `base`'s median, or as it is. */
@@ -76,19 +79,20 @@ static void block(FILE *f, const struct results *r, const json_t *t, int number,
     }
 }
 
-static void data(const struct results *r, const char *directory, const char *name, const char *head, const char *workloads,
+/* These return how many rows there are to draw. */
+static int data(const struct results *r, const char *directory, const char *name, const char *head, const char *workloads,
                  const char *base)
 {
     FILE *f = create(directory, name, head);
-    int number = 0;
+    int number = 0, rows = labels(f, r, workloads);
     json_t *t;
     size_t i;
 
-    labels(f, r, workloads);
     json_array_foreach(list_of(r, "techniques"), i, t)
         if (is_real(t))
             block(f, r, t, ++number, workloads, base);
     fclose(f);
+    return *base && !has_any(r, base, workloads) ? 0 : rows;
 }
 
 /* Time over that of the same emulator without a monitor; where only instructions are counted, these. NAN: neither. */
@@ -101,38 +105,54 @@ static double emulated_ratio(const struct results *r, const json_t *t, const cha
     return own > 0 && alone > 0 ? own / alone : NAN;
 }
 
-/* A column a technique, a row a benchmark. */
-static void emulated_data(const struct results *r, const char *directory)
+/* Those with a bar to draw: what a quick run leaves out gets no place beside the others. */
+static int emulated_columns(const struct results *r, const json_t **columns, int most)
 {
-    FILE *f = create(directory, "emulated", "over the same emulator without a monitor");
     json_t *t, *b;
     size_t i, k;
-    int row = 0;
+    int n = 0;
+
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        json_array_foreach(list_of(r, "benchmarks"), k, b)
+            if (n < most && is_emulated(t) && !isnan(emulated_ratio(r, t, word_of(b, "name")))) {
+                columns[n++] = t;
+                break;
+            }
+    return n;
+}
+
+/* A column a technique, a row a benchmark. */
+static int emulated_data(const struct results *r, const char *directory)
+{
+    FILE *f = create(directory, "emulated", "over the same emulator without a monitor");
+    const json_t *columns[EMULATED_MAX];
+    int n = emulated_columns(r, columns, EMULATED_MAX), row = 0;
+    json_t *b;
+    size_t k;
 
     fprintf(f, "\"row\" \"benchmark\"");
-    json_array_foreach(list_of(r, "techniques"), i, t)
-        if (is_emulated(t))
-            fprintf(f, " \"%s, %s\"", word_of(t, "title"),
-                    has_any(r, word_of(t, "name"), "boot bench bench-user compute") ? "time" : "instructions");
+    for (int i = 0; i < n; i++)
+        fprintf(f, " \"%s, %s\"", word_of(columns[i], "title"),
+                has_any(r, word_of(columns[i], "name"), "boot bench bench-user compute") ? "time" : "instructions");
     json_array_foreach(list_of(r, "benchmarks"), k, b) {
-        bool any = false;
+        bool headed = false;
 
-        json_array_foreach(list_of(r, "techniques"), i, t)
-            any = any || (is_emulated(t) && !isnan(emulated_ratio(r, t, word_of(b, "name"))));
-        if (any)
+        for (int i = 0; i < n; i++)
+            headed = headed || !isnan(emulated_ratio(r, columns[i], word_of(b, "name")));
+        if (headed)
             fprintf(f, "\n%d \"%s\"", ++row, word_of(b, "name"));
-        json_array_foreach(list_of(r, "techniques"), i, t) {
-            double ratio = any && is_emulated(t) ? emulated_ratio(r, t, word_of(b, "name")) : NAN;
+        for (int i = 0; headed && i < n; i++) {
+            double ratio = emulated_ratio(r, columns[i], word_of(b, "name"));
 
-            if (any && is_emulated(t))
-                fprintf(f, isnan(ratio) ? " ?" : " %.6g", ratio);
+            fprintf(f, isnan(ratio) ? " ?" : " %.6g", ratio);
         }
     }
     fprintf(f, "\n");
     fclose(f);
+    return row;
 }
 
-static void translator(const struct results *r, const char *directory)
+static int translator(const struct results *r, const char *directory)
 {
     FILE *f = create(directory, "translator", "per cent of each profiled run's cycles");
     const char *share;
@@ -151,30 +171,28 @@ static void translator(const struct results *r, const char *directory)
         fprintf(f, "\n");
     }
     fclose(f);
+    return row;
 }
 
-static void draw(const char *directory, const char *name)
+/* What an earlier run has drawn goes, even where there is nothing to draw: it would be taken for this one's. */
+static void draw(const char *directory, const char *name, int rows)
 {
     char command[700];
 
     snprintf(command, sizeof command,
-             "cp benchmarks/plots/style.gp benchmarks/plots/%s.gp '%s' && cd '%s' && rm -f %s.svg %s.png && "
-             "if [ $(grep -c '^\"' %s.dat) -gt 0 ]; then gnuplot %s.gp 2> %s.log; fi", name, directory, directory, name, name, name,
-                     name, name);
+             "cp benchmarks/plots/style.gp benchmarks/plots/%s.gp '%s' && cd '%s' && rm -f %s.svg %s.png%s%s.gp 2> %s.log", name,
+             directory, directory, name, name, rows ? " && gnuplot " : " && : ", name, name);
+    if (!rows)
+        printf("No plot %s: nothing that it shows was measured\n", name);
     if (system(command))
         fprintf(stderr, "quadreport: the plot %s was not drawn: see %s/%s.log\n", name, directory, name);
 }
 
 void draw_plots(const struct results *r, const char *directory)
 {
-    data(r, directory, "cost", "row benchmark median ci_low ci_high technique", "bench bench-user", "");
-    data(r, directory, "compute", "row benchmark median ci_low ci_high technique, over native's median", "compute", "native");
-    emulated_data(r, directory);
-    draw(directory, "cost");
-    draw(directory, "compute");
-    draw(directory, "emulated");
-    if (json_array_size(list_of(r, "profiles"))) {
-        translator(r, directory);
-        draw(directory, "translator");
-    }
+    draw(directory, "cost", data(r, directory, "cost", "row benchmark median ci_low ci_high technique", "bench bench-user", ""));
+    draw(directory, "compute",
+         data(r, directory, "compute", "row benchmark median ci_low ci_high technique, over native's median", "compute", "native"));
+    draw(directory, "emulated", emulated_data(r, directory));
+    draw(directory, "translator", translator(r, directory));
 }

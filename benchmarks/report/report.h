@@ -8,7 +8,7 @@
 
 #include "doc.h"
 
-enum { FILES_MAX = 16, WHY = 700 };
+enum { FILES_MAX = 16, WHY = 1000 };
 
 /* ---- results.c: a file of results. What functions return belongs to it, and lives as long; nobody frees it ---- */
 struct results {
@@ -40,9 +40,13 @@ bool has_any(const struct results *r, const char *technique, const char *workloa
  * and is told as a ratio to its baseline. A baseline is neither. */
 bool is_real(const json_t *technique);
 bool is_emulated(const json_t *technique);
+
+/* Of a quick run, or one narrowed by FILTER or ENGINES: sentences that say so, and what all is left out. "": it is a whole one. */
+const char *what_is_left_out(const struct results *r, char text[WHY]);
 bool by_gate(const char *event);                            /* an event: does it cross by a far jump? Others: a signal, an exit */
 
-/* Both write into `text` and return it. */
+/* All write into `text` and return it. */
+const char *in_figures(double value, char text[24]);        /* three of them, thousands apart: "0.938", "2,460" */
 const char *in_time(double ns, char text[24]);              /* "1.27 µs" */
 const char *in_range(double low, double high, char text[56]);           /* "1.2 – 1.4 µs", from ns */
 

@@ -137,17 +137,78 @@ bool is_emulated(const json_t *technique)
     return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
 }
 
+/* Was it left out of this run on purpose? */
+static bool is_left_out(const struct results *r, const json_t *technique)
+{
+    bool asked = true;
+    json_t *s;
+    size_t i;
+
+    json_array_foreach(list_of(r, "results"), i, s)
+        if (!strcmp(word_of(s, "technique"), word_of(technique, "name"))) {
+            const char *why = word_of(s, "reason");
+
+            asked = asked && strcmp(why, "QUICK=1 leaves it out") && strcmp(why, "not asked for");
+        }
+    return !asked;
+}
+
+const char *what_is_left_out(const struct results *r, char text[WHY])
+{
+    const json_t *context = json_object_get(r->root, "context");
+    const char *filter = word_of(context, "filter"), *engines = word_of(context, "engines");
+    bool quick = truth_of(context, "quick");
+    int at = 0, n = 0;
+    json_t *t;
+    size_t i;
+
+    *text = '\0';
+    if (!quick && !*filter && !*engines)
+        return text;
+    at += snprintf(text, WHY, "%s: %.0f runs of each benchmark", quick ? "A quick run" : "A run of a part", number_of(context, "runs"));
+    if (*filter)
+        at += snprintf(text + at, WHY - (size_t)at, ", only FILTER=\"%.200s\"", filter);
+    if (*engines)
+        at += snprintf(text + at, WHY - (size_t)at, ", only ENGINES=\"%.200s\"", engines);
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        if (!*engines && at < WHY - 200 && (is_real(t) || is_emulated(t)) && is_left_out(r, t))
+            at += snprintf(text + at, WHY - (size_t)at, "%s%.80s", n++ ? ", " : "; nothing of ", word_of(t, "title"));
+    snprintf(text + at, WHY - (size_t)at, ". `make bench` measures all.");
+    return text;
+}
+
 /* Binary translation's are gate-call, gate-store, ...; the others are paravirt's. */
 bool by_gate(const char *event)
 {
     return !strncmp(event, "gate", 4) || !strcmp(event, "hypercall") || !strcmp(event, "user-call");
 }
 
+const char *in_figures(double value, char text[24])
+{
+    double step = fabs(value) >= 999.5 ? pow(10, floor(log10(fabs(value))) - 2) : 1;
+    int n;
+
+    if (!(fabs(value) >= 999.5) || fabs(value) >= 1e12) {   /* NAN as well; 1e12 is no figure of ours */
+        snprintf(text, 24, "%.3g", value);
+        return text;
+    }
+    n = snprintf(text, 24, "%.0f", round(value / step) * step);
+    for (int at = n - 3; at > (value < 0); at -= 3, n++) {
+        memmove(text + at + 1, text + at, (size_t)(n - at) + 1);
+        text[at] = ',';
+    }
+    return text;
+}
+
 const char *in_time(double ns, char text[24])
 {
-    bool micro = ns >= 999.5, milli = ns >= 999500;
+    static const char *const units[] = { "ns", "µs", "ms", "s" };
+    char figures[24];
+    int unit = 0;
 
-    snprintf(text, 24, "%.3g %s", milli ? ns / 1e6 : micro ? ns / 1e3 : ns, milli ? "ms" : micro ? "µs" : "ns");
+    for (; ns >= 999.5 && unit < 3; unit++)
+        ns /= 1e3;
+    snprintf(text, 24, "%s %s", in_figures(ns, figures), units[unit]);
     return text;
 }
 

@@ -28,43 +28,51 @@ static const char *count_probes(const struct results *r, const char *technique, 
     return reason;
 }
 
+static void answer_row(struct doc *d, const struct results *r, const json_t *t)
+{
+    static const char *const shown[] = { "cli-sti", "syscall" };
+    const char *name = word_of(t, "name"), *reason;
+    double compute = is_real(t) ? ratio_of(r, name, "compute-*", "native", "") : NAN, boot = is_real(t) ? median_of(r, name, "boot") : NAN;
+    char text[24];
+    int right, all;
+
+    reason = count_probes(r, name, &right, &all);
+    if (!all && isnan(compute) && isnan(boot))
+        return;
+    doc_row(d);
+    doc_cell(d, "text", "%s", word_of(t, "title"));
+    if (all && *reason)
+        doc_cell(d, "wrong", "n/a after %d", all);
+    else if (all)
+        doc_cell(d, right == all ? "right" : "wrong", "%d of %d", right, all);
+    else
+        doc_cell(d, "none", " ");
+    doc_cell(d, isnan(compute) ? "none" : "", isnan(compute) ? " " : "%.2f", compute);
+    for (int k = 0; k < 2; k++) {
+        double cycles = is_real(t) ? median_of(r, name, shown[k]) : NAN;
+
+        doc_cell(d, isnan(cycles) ? "none" : "", "%s", isnan(cycles) ? " " : in_time(cycles / r->ghz, text));
+    }
+    doc_cell(d, isnan(boot) ? "none" : "", isnan(boot) ? " " : "%.1f ms", boot);
+}
+
 /* One line a technique: what it gets right, what computing and one privileged instruction cost. */
 void section_answer(struct doc *d, const struct results *r)
 {
     static const char *const columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call",
                                            "boot to DONE" };
-    static const char *const shown[] = { "cli-sti", "syscall" };
-    char text[24];
     json_t *t;
     size_t i;
 
     doc_table(d, columns, 6);
-    json_array_foreach(list_of(r, "techniques"), i, t) {
-        const char *name = word_of(t, "name");
-        double compute = ratio_of(r, name, "compute-*", "native", ""), boot = median_of(r, name, "boot");
-        const char *reason;
-        int right, all;
-
-        reason = count_probes(r, name, &right, &all);
-        if (!is_real(t) || (!all && isnan(compute)))
-            continue;
-        doc_row(d);
-        doc_cell(d, "text", "%s", word_of(t, "title"));
-        if (all && *reason)
-            doc_cell(d, "wrong", "n/a after %d", all);
-        else if (all)
-            doc_cell(d, right == all ? "right" : "wrong", "%d of %d", right, all);
-        else
-            doc_cell(d, "none", " ");
-        doc_cell(d, isnan(compute) ? "none" : "", isnan(compute) ? " " : "%.2f", compute);
-        for (int k = 0; k < 2; k++) {
-            double cycles = median_of(r, name, shown[k]);
-
-            doc_cell(d, isnan(cycles) ? "none" : "", "%s", isnan(cycles) ? " " : in_time(cycles / r->ghz, text));
-        }
-        doc_cell(d, isnan(boot) ? "none" : "", isnan(boot) ? " " : "%.1f ms", boot);
-    }
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        if (is_real(t) || is_emulated(t))
+            answer_row(d, r, t);
     doc_end_table(d);
+    doc_text(d, "**(all)**: user code is translated as well as the kernel (`--translate=all`). **(patch)**: sensitive instructions are "
+                "overwritten where they stand (`--strategy=patch`). **(trap)**: a hypercall is an INT, which is a signal, where it is a far "
+                "jump else (`--gate=trap`). **hwassist** on qemu or bochs runs on a processor that software makes: what it gets right "
+                "counts, its time does not.");
 }
 
 /* ---- one trap ------------------------------------------------------------------------------------ */
@@ -169,8 +177,9 @@ static void emulated_cells(struct doc *d, const struct results *r, const json_t 
     double time = ratio_of(r, word_of(t, "name"), word_of(s, "benchmark"), word_of(t, "baseline"), word_of(s, "benchmark"));
     double all = number_of(s, "instructions_per_op"), each = number_of(s, "instructions_per_exit");
     double alone = instructions_of(r, word_of(t, "baseline"), word_of(s, "benchmark"));
+    char text[24];
 
-    doc_cell(d, "", isnan(time) ? " " : "%.3g ×", time);
+    doc_cell(d, "", isnan(time) ? " " : "%s ×", in_figures(time, text));
     doc_cell(d, "", isnan(alone) ? " " : "%.0f", alone);
     doc_cell(d, "", isnan(all) || isnan(alone) ? " " : "%.0f", all - alone);
     doc_cell(d, "", isnan(number_of(s, "exits_per_op")) ? " " : "%.4g", number_of(s, "exits_per_op"));
@@ -268,16 +277,17 @@ void section_targets(struct doc *d, const struct results *r)
     doc_table(d, columns, 7);
     json_array_foreach(list_of(r, "targets"), i, t) {
         bool known = json_object_get(t, "value"), good = truth_of(t, "met");
-        const char *fields[] = { "value", "worst", "by_medians" };
+        const char *fields[] = { "value", "worst", "by_medians" }, *unit = word_of(t, "unit");
+        char text[24];
 
         met += known && good;
         measured += known;
         doc_row(d);
         doc_cell(d, "text", "%s", word_of(t, "what"));
         doc_cell(d, "text", "%s", word_of(t, "against"));
-        doc_cell(d, "", "%s %g %s", truth_of(t, "at_least") ? "≥" : "≤", number_of(t, "limit"), word_of(t, "unit"));
+        doc_cell(d, "", "%s %s %s", truth_of(t, "at_least") ? "≥" : "≤", in_figures(number_of(t, "limit"), text), unit);
         for (int k = 0; k < 3; k++)
-            doc_cell(d, "", known ? "%.3g" : " ", number_of(t, fields[k]));
+            doc_cell(d, "", known ? "%s %s" : " ", in_figures(number_of(t, fields[k]), text), unit);
         doc_cell(d, !known ? "text none" : good ? "text right" : "text wrong", "%s", !known ? "not measured" : good ? "met" : "missed");
     }
     doc_end_table(d);

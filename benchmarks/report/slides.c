@@ -41,8 +41,10 @@ __attribute__((format(printf, 2, 3))) static void say(struct doc *d, const char 
     fprintf(d->html, "<a href=\"#%d\">%d</a></aside>\n</section>\n", number, number);
 }
 
+enum { REASON_SHOWN = 260 };
+
 /* At most `most` bytes of it, whole words if it has such; "..." says that there was more. */
-static const char *cut(const char *text, int most, char out[160])
+static const char *cut(const char *text, int most, char out[REASON_SHOWN])
 {
     int n = (int)strlen(text);
 
@@ -52,14 +54,16 @@ static const char *cut(const char *text, int most, char out[160])
         for (n = n ? n : most; n && (text[n] & 0xc0) == 0x80;)
             n--;
     }
-    snprintf(out, 160, "%.*s%s", n, text, text[n] ? " ..." : "");
+    snprintf(out, REASON_SHOWN, "%.*s%s", n, text, text[n] ? " ..." : "");
     return out;
 }
 
-/* Why there is no such figure, "" if there is one; cut to what a slide can show. Good until the next call. */
+/* Why there is no such figure, "" if there is one. What to do about it, behind a semicolon, is not for a talk. Good until the next call. */
 static const char *reason_of(const struct results *r, const char *technique, const char *benchmark)
 {
-    static char text[160];
+    static char text[REASON_SHOWN];
+    char whole[WHY];
+    const char *filter = word_of(json_object_get(r->root, "context"), "filter");
     size_t i, named = strlen(technique);
     json_t *s;
 
@@ -69,9 +73,25 @@ static const char *reason_of(const struct results *r, const char *technique, con
 
             if (!strncmp(reason, technique, named) && reason[named] == ':')
                 reason += named + 2;                        /* "hwassist: this host ..." */
-            return cut(reason, 96, text);
+            snprintf(whole, sizeof whole, "%.*s", (int)strcspn(reason, ";"), reason);
+            return cut(whole, REASON_SHOWN - 20, text);
         }
-    return "not measured";
+    snprintf(text, sizeof text, *filter ? "FILTER=\"%.100s\" left it out" : "not measured", filter);
+    return text;
+}
+
+/* Has nobody anything to say on these workloads? Then the slide says so, where its figures would be. */
+static bool is_empty(struct doc *d, const struct results *r, const char *workloads)
+{
+    char left_out[WHY];
+    json_t *t;
+    size_t i;
+
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        if (is_real(t) && has_any(r, word_of(t, "name"), workloads))
+            return false;
+    doc_text(d, "**Not measured.** %s", *what_is_left_out(r, left_out) ? left_out : "`make bench` measures it.");
+    return true;
 }
 
 /* ---- the talk, slide by slide ---------------------------------------------------------------------- */
@@ -79,7 +99,7 @@ static const char *reason_of(const struct results *r, const char *technique, con
 static void title(struct doc *d, const struct results *r, const char *text, const char *author)
 {
     const json_t *context = json_object_get(r->root, "context");
-    char cpu[160];
+    char cpu[REASON_SHOWN], left_out[WHY];
 
     fprintf(d->html, "<section class=\"slide title%s\" id=%d>\n<div class=body><h2>",
             strlen(text) > 200 ? " long longer" : strlen(text) > 60 ? " long" : "", ++number);
@@ -87,8 +107,9 @@ static void title(struct doc *d, const struct results *r, const char *text, cons
     fputs("</h2>\n<p class=author>", d->html);
     html_text(d->html, author);
     fputs("</p>\n<p class=stripes><i class=trap></i><i class=bt></i><i class=pv></i><i class=hw></i></p>", d->html);
-    doc_text(d, "Measured on %s, %.10s%s", cut(word_of(context, "cpu"), 80, cpu), word_of(context, "date"),
-             truth_of(context, "quick") ? ", in a quick run: wide intervals" : "");
+    doc_text(d, "Measured on %s, %.10s", cut(word_of(context, "cpu"), 80, cpu), word_of(context, "date"));
+    if (*what_is_left_out(r, left_out))
+        doc_text(d, "%s", left_out);
     say(d, "One tiny kernel, four virtual-machine monitors, one question: what becomes of an instruction that should trap and "
            "does not?");
 }
@@ -159,7 +180,7 @@ static void repairs(struct doc *d)
     slide(d, "", "Who changes? The VMM, the guest, or the processor");
     draw_repairs(d->html);
     say(d, "Filled is what was changed: nothing, the VMM (VMware 1999), the guest (Xen 2003), the processor (VT-x 2005, AMD-V "
-           "2006). All four run the same programs on the same machine.");
+           "2006). The programs in ring 3 are the same under all four.");
 }
 
 static void correctness(struct doc *d, const struct results *r)
@@ -209,14 +230,16 @@ static void hardware(struct doc *d, const struct results *r)
     slide(d, "", "Hardware: with nested paging, page tables need nobody");
     draw_exit(d->html, r);
     draw_exits(d->html, "tests/expected/exits-svm.txt", "tests/expected/exits-svm-shadow.txt");
-    say(d, "Exits of 1,000 operations, exact, on QEMU's AMD-V. Shadow paging is what the first VT-x had: page faults, CR3 and "
-           "INVLPG leave. Beside ports, CPUID, HLT and MSRs always do.");
+    say(d, "Exits of 1,000 operations on QEMU's AMD-V, from tests/expected/, not from this run: they are exact. Shadow paging is what "
+           "the first VT-x had: page faults, CR3, INVLPG leave. A load of CR3 drops the shadow, so a fault follows each, and 8 at the "
+           "end, for pages that only then are used again; INVLPG drops one page.");
 }
 
 static void costs(struct doc *d, const struct results *r)
 {
     slide(d, "costs", "A trap costs microseconds, a store next to nothing");
-    draw_costs(d->html, r);
+    if (!is_empty(d, r, "bench bench-user"))
+        draw_costs(d->html, r);
     if (!has_any(r, "hwassist", "bench bench-user"))
         doc_text(d, "hwassist: n/a (%s)", reason_of(r, "hwassist", "cli-sti"));
     say(d, "Medians; the line in a bar is the 95 %% interval. The axis is logarithmic: each grid line is ten times the one "
@@ -251,7 +274,7 @@ static const char *time_of(const struct results *r, double cycles, char text[24]
     return isnan(cycles) ? "n/a" : in_time(cycles / r->ghz, text);
 }
 
-static void model(struct doc *d, const struct results *r)
+static void model_table(struct doc *d, const struct results *r)
 {
     static const char *const columns[] = { "<technique", "<operation", "signals", "gates", "model", "measured", "ratio" };
     static const struct { const char *technique, *benchmark; } rows[] = {
@@ -261,9 +284,6 @@ static void model(struct doc *d, const struct results *r)
     double signals, gates;
     char one[24], other[24];
 
-    slide(d, "model", "A cost is events, times what a crossing costs");
-    doc_text(d, "A signal and its return: **%s**. A far jump to 64-bit code and back, the gate: **%s**.",
-             time_of(r, median_of(r, "host", "signal-roundtrip"), one), time_of(r, median_of(r, "host", "gate-roundtrip"), other));
     doc_table(d, columns, 7);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         const json_t *s = series_of(r, rows[i].technique, rows[i].benchmark);
@@ -279,8 +299,19 @@ static void model(struct doc *d, const struct results *r)
         doc_cell(d, "", modelled > 0 ? "**%.2f**" : "n/a", measured / modelled);
     }
     doc_end_table(d);
+}
+
+static void model(struct doc *d, const struct results *r)
+{
+    char one[24], other[24];
+
+    slide(d, "model", "A cost is events, times what a crossing costs");
+    doc_text(d, "A signal and its return: **%s**. A far jump to 64-bit code and back, the gate: **%s**.",
+             time_of(r, median_of(r, "host", "signal-roundtrip"), one), time_of(r, median_of(r, "host", "gate-roundtrip"), other));
+    if (!is_empty(d, r, "bench bench-user"))
+        model_table(d, r);
     say(d, "The unit costs were measured without any VMM, the events counted in runs of their own. Far above one, the VMM's "
-           "own work is not small; below one, its way back is shorter than the yardstick's.");
+           "own work is not small; below one, its way back is shorter than the yardstick's. (all): user code is translated too.");
 }
 
 static void questions(struct doc *d)

@@ -20,6 +20,7 @@ static void change_memory(void) { shared = 2; }
 static void read_null(void) { (void)*(volatile uint32_t *)(uintptr_t)(shared - 1); }
 static void read_kernel(void) { (void)*(volatile uint32_t *)0xc0100000; }
 static void write_text(void) { *(volatile uint8_t *)(uintptr_t)write_text = 0; }
+static void read_port(void) { __asm__ volatile ("in $0x21, %%al" ::: "eax"); }
 static void ask_too_much(void) { sys_exit(sys_write((const char *)0xc0100000, 4)); }
 static void wait_into_text(void) { sys_exit(sys_wait((int *)(uintptr_t)write_text)); }
 static void wait_for_nothing(void)
@@ -44,6 +45,7 @@ int selftest_main(const char *args)
     verdict("null-kills", ~0u, (uint32_t)status_of(read_null));
     verdict("kernel-is-out-of-reach", ~0u, (uint32_t)status_of(read_kernel));
     verdict("text-is-read-only", ~0u, (uint32_t)status_of(write_text));
+    verdict("ports-are-the-kernels", ~0u, (uint32_t)status_of(read_port));
     verdict("write-checks-its-buffer", ~0u, (uint32_t)status_of(ask_too_much));
     verdict("wait-checks-its-buffer", ~0u, (uint32_t)status_of(wait_into_text));
     verdict("wait-without-status", 0, (uint32_t)status_of(wait_for_nothing));

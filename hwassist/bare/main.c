@@ -97,6 +97,16 @@ static bool cpuid_exit(struct machine *m, const struct hv_info *info)
     return true;
 }
 
+/* RDPMC is #GP; the others are not of the processor that CPUID shows. */
+static void refuse_exit(struct machine *m, enum hv_exit exit)
+{
+    if (exit == HV_RDPMC)
+        vcpu_raise_error(&m->cpu, VEC_GP, 0);
+    else
+        vcpu_raise(&m->cpu, VEC_UD);
+    inject_fault(m);
+}
+
 /* IN and OUT, as the processor has taken them apart; what moves a string, or is being single-stepped, is for the emulator. */
 static void port_exit(struct machine *m, const struct hv_info *info)
 {
@@ -256,6 +266,24 @@ static void look_at_the_clock(struct vm *vm)
     host_arm(vm_deadline(vm));
 }
 
+/* Lets the guest run, or sleep, until there may be something to do. CPUID changes nothing outside: straight back. */
+static enum hv_exit next_exit(struct vm *vm, struct hv_info *info)
+{
+    struct machine *m = &vm->machine;
+    enum hv_exit exit;
+
+    offer_interrupt(m);
+    if (m->cpu.halted) {
+        vm_idle(vm);
+        host_arm(vm_deadline(vm));
+        return HV_WINDOW;                               /* somebody may have something to offer now, and that is all */
+    }
+    do
+        exit = enter(vm, info);
+    while (exit == HV_CPUID && cpuid_exit(m, info));
+    return exit;
+}
+
 static void run(struct vm *vm)
 {
     struct machine *m = &vm->machine;
@@ -264,38 +292,23 @@ static void run(struct vm *vm)
 
     host_arm(vm_deadline(vm));                          /* again whenever a device may have changed it */
     while (vm_continues(vm)) {
-        offer_interrupt(m);
-        if (m->cpu.halted) {
-            vm_idle(vm);
-            host_arm(vm_deadline(vm));
-            continue;
-        }
-        do
-            exit = enter(vm, &info);
-        while (exit == HV_CPUID && cpuid_exit(m, &info));       /* which changes nothing outside: straight back */
+        exit = next_exit(vm, &info);
         /* LAB 7.6: what the exit asks for. The devices' ports; instructions that machine/ carries out (hv->load first, where they need
-         * more than the registers that every exit brings); faults to be filled or to be injected; the clock; and what is
-         * the last exit. */
+         * more than the registers that every exit brings); faults to be filled or injected; the clock; the last exit. */
         switch (exit) {
         case HV_IO:
             port_exit(m, &info);
             host_arm(vm_deadline(vm));
             break;
-        case HV_CR:
-        case HV_INVLPG:
+        case HV_CR: case HV_INVLPG:
             hv->load(m);
             emulate_exit(m);
             break;
         case HV_CPUID: case HV_HLT: case HV_MSR: case HV_CACHE:
             emulate_exit(m);
             break;
-        case HV_RDPMC:
-            vcpu_raise_error(&m->cpu, VEC_GP, 0);
-            inject_fault(m);
-            break;
-        case HV_FORBIDDEN:                              /* not of the processor that CPUID shows */
-            vcpu_raise(&m->cpu, VEC_UD);
-            inject_fault(m);
+        case HV_RDPMC: case HV_FORBIDDEN:
+            refuse_exit(m, exit);
             break;
         case HV_PAGE_FAULT:
             page_fault_exit(m, &info);
@@ -317,14 +330,14 @@ static void run(struct vm *vm)
             last_exit(m, exit, &info);
             break;
         }
-        /* END 7.6: exit, port_exit, emulate_exit, inject_fault, page_fault_exit, nested_fault_exit, deliver_again, look_at_the_clock,
+        /* END 7.6: m, exit, port_exit, emulate_exit, refuse_exit, page_fault_exit, nested_fault_exit, deliver_again, look_at_the_clock,
          * exception_exit, last_exit */
     }
-    hv->load(m);
 }
 
 void hv_run(struct vm *vm, const struct hv *processor)
 {
     hv = processor;
     run(vm);
+    hv->load(&vm->machine);
 }

@@ -20,6 +20,9 @@ global direct_gate
 global signal_entry
 
 SIGALRM equ 14
+SIGSYS equ 31
+SIGINFO_CODE equ 8
+WALL_HIT equ 1                  ; si_code; the other is user dispatch's, for a system call of the guest's
 HOST_CS equ 0x33
 ARCH_SET_FS equ 0x1002
 SYS_ARCH_PRCTL equ 158
@@ -221,7 +224,11 @@ direct_gate:
 
 ; void signal_entry(int signal, siginfo_t *, ucontext_t *);
 signal_entry:
-        cmp     word [rdx + UC_CS], HOST_CS
+        cmp     edi, SIGSYS
+        jne     .whose
+        cmp     dword [rsi + SIGINFO_CODE], WALL_HIT
+        je      bug
+.whose: cmp     word [rdx + UC_CS], HOST_CS
         jne     from_guest
         mov     rax, [rdx + UC_RIP]
         mov     rcx, rax
@@ -252,7 +259,10 @@ in_vmm: mov     byte [direct_world + WORLD_KICK], 1
         mov     [rdx + UC_RIP], rcx
 .back:  ret                                     ; to libc's restorer: sigreturn
 
-bug:    restore_thread_pointer
+bug:    mov     byte [direct_world + WORLD_DISPATCH], 0
+        restore_thread_pointer
+        push    2                               ; AC and NT, if it was the guest
+        popfq
         and     rsp, -16
         call    world_bug                       ; does not return
 

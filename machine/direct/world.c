@@ -15,15 +15,18 @@
 #include <unistd.h>
 
 #include "status.h"
+#include "wall.h"
 
 struct world direct_world;
 
 void signal_entry(int signal, siginfo_t *info, void *context);
 
-/* A fault in the VMM's own code, called from world.asm. */
+/* A fault in the VMM's own code, or a system call that the wall forbids, whoever made it; called from world.asm. */
 void __attribute__((noreturn)) world_bug(int signal, siginfo_t *info, ucontext_t *context);
 void world_bug(int signal, siginfo_t *info, ucontext_t *context)
 {
+    if (signal == SIGSYS && info->si_code == WALL_HIT)
+        wall_hit(signal, info, context);
     fprintf(stderr, "quadvisor: a bug in the monitor: signal %d (trap %lld) at rip %#llx, address %p\n", signal,
             (long long)context->uc_mcontext.gregs[REG_TRAPNO], (unsigned long long)context->uc_mcontext.gregs[REG_RIP],
             info->si_addr);

@@ -1,5 +1,5 @@
 ; A guest that runs the streams of a table (write.c) and prints how each of them ended, one line a stream: registers,
-; flags, exception, a checksum of its memory. QEMU and binary-translation must print the same.
+; flags, exception, a checksum of its memory. Whatever runs it must print what QEMU prints.
 ;
 ;   0x010000   the streams' tables: GDT, IDT, TSS, page directory, page table, handlers
 ;   0x020000   their code, 2 pages     0x024000   data and stack, 14 pages     0x034000   stack for the kernel
@@ -16,6 +16,7 @@ CODE_BYTES equ 0x2000
 MEMORY  equ 0x24000
 USER_CODE equ 0x1b
 VECTOR_END equ 0x3e
+VECTOR_TIMER equ 0x20
 FLAG_RF equ 0x10000
 
 struc record
@@ -28,6 +29,8 @@ struc record
 .page   resd 64
 .offset resd 1
 .length resd 1
+.number resd 1
+.timer  resd 1                          ; of a user stream: comes so many clocks of the 8254 after its begin
 .code:
 endstruc
 
@@ -38,7 +41,6 @@ TABLES_BYTES equ 0x5000
 MEMORY_BYTES equ 0xe000
 left:   dd      0
 this:   dd      0
-count:  dd      0
 entry:  dd      0                       ; of a stream: EIP, CS, ESP
         dw      0x08
 entry_esp: dd   0
@@ -50,14 +52,29 @@ idt_of_streams: dw 0x1ff
 
 section .text
 main:
-        mov     al, 0xff                        ; no interrupts but those of INT
+        mov     al, 0x11                        ; interrupts of devices: vectors from 0x20 and 0x28
+        out     0x20, al
+        out     0xa0, al
+        mov     al, VECTOR_TIMER
         out     0x21, al
+        mov     al, VECTOR_TIMER + 8
+        out     0xa1, al
+        mov     al, 4
+        out     0x21, al
+        mov     al, 2
+        out     0xa1, al
+        mov     al, 1
+        out     0x21, al
+        out     0xa1, al
+        mov     al, 0xff
         out     0xa1, al
         mov     eax, [table]
         mov     [left], eax
         mov     dword [this], table + 4 + TABLES_BYTES + MEMORY_BYTES
 
-next:   mov     eax, cr0                        ; paging off
+next:   mov     al, 0xff                        ; no interrupts but those of INT
+        out     0x21, al
+        mov     eax, cr0                        ; paging off
         and     eax, 0x7fffffff
         mov     cr0, eax
         lgdt    [gdtr]
@@ -113,6 +130,9 @@ next:   mov     eax, cr0                        ; paging off
         jb      .gate
         mov     ecx, VECTOR_END
         call    set_gate
+        mov     eax, ticked
+        mov     ecx, VECTOR_TIMER
+        call    put_gate
 
         lgdt    [gdt_of_streams]
         lidt    [idt_of_streams]
@@ -130,7 +150,7 @@ next:   mov     eax, cr0                        ; paging off
         mov     eax, [ebp + record.cr0]
         mov     cr0, eax
 
-        ; IRET to user code. To the kernel POPF, MOV and JMP: a stream may read what is below its ESP
+        ; IRET to user code. To the kernel IRET, for the flags, MOV and JMP: a stream may read what is below its ESP
         mov     eax, [ebp + record.gpr + 16]
         mov     [entry_esp], eax
         mov     eax, [ebp + record.eip]
@@ -138,12 +158,14 @@ next:   mov     eax, cr0                        ; paging off
         mov     edx, 0x10
         cmp     dword [ebp + record.user], 0
         jne     .user
-        push    edx
         push    dword [ebp + record.eflags]
+        push    0x08
+        push    .kernel
         mov     eax, 0x48
         mov     ecx, 0x50
         jmp     .load
 .user:  mov     edx, 0x3b
+        call    set_timer
         push    edx
         push    dword [entry_esp]
         push    dword [ebp + record.eflags]
@@ -162,19 +184,17 @@ next:   mov     eax, cr0                        ; paging off
         mov     esi, [ebp + record.gpr + 24]
         mov     edi, [ebp + record.gpr + 28]
         mov     ebp, [ebp + record.gpr + 20]
-        cmp     dword [esp + 4], USER_CODE
-        jne     .kernel
         iret
-.kernel: popfd
-        mov     esp, [entry_esp]
+.kernel: mov    esp, [entry_esp]
         jmp     far [entry]
 
 done:   exit    0
 
-; Interrupt gate ECX, for everybody if it is the end's. Changes EAX, EDX.
+; Interrupt gate ECX, for everybody if it is the end's, to its stub. Changes EAX, EDX.
 set_gate:
         imul    eax, ecx, stub1 - stub0
         add     eax, stub0
+put_gate:                               ; handler EAX
         movzx   edx, ax
         or      edx, 0x80000
         mov     [IDT + ecx * 8], edx
@@ -184,6 +204,27 @@ set_gate:
         mov     ax, 0xee00
 .rights: mov    [IDT + ecx * 8 + 4], eax
         ret
+
+; The timer goes off once, somewhere in the stream or behind it. EBP: the record. Changes nothing.
+set_timer:
+        push    eax
+        mov     al, 0x30                        ; channel 0, both bytes, mode 0
+        out     0x43, al
+        mov     al, [ebp + record.timer]
+        out     0x40, al
+        mov     al, [ebp + record.timer + 1]
+        out     0x40, al
+        mov     al, 0xfe
+        out     0x21, al
+        pop     eax
+        ret
+
+; Its interrupt: nothing that the stream may see.
+ticked: push    eax
+        mov     al, 0x20
+        out     0x20, al
+        pop     eax
+        iret
 
 ; One entry for each vector, all of one size: the error code, 0 if the processor pushes none, then the vector.
 %macro stub 1
@@ -219,8 +260,8 @@ ended:  pusha
         mov     [ebp + 12], eax                 ; ESP as the stream had it
         and     dword [ebp + 48], ~FLAG_RF      ; not all set it alike
 
-        mov     eax, [count]
-        inc     dword [count]
+        mov     eax, [this]
+        mov     eax, [eax + record.number]
         call    put_hex
         mov     esi, ebp
         mov     ecx, 13                         ; registers, vector, error, EIP, CS, EFLAGS

@@ -2,9 +2,11 @@
  * of the ways of ways.c, and compared. One that differs is printed, cut down to the instructions that matter.
  *
  *     build/tests/streams [--seed N] [--streams N] [--first N] [--verbose]     run them
- *     build/tests/streams --write FILE [--seed N] [--streams N]                a table of them for guest.asm
+ *     build/tests/streams --write FILE [--seed N] [--first N] [--streams N] [--trapping] [--drop LIST]
+ *                                                                              a table of them for guest.asm
  *
  * See stream.h. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,36 +110,68 @@ static void test(uint64_t seed, unsigned number)
 
 /* ---- many ---------------------------------------------------------------------------------------- */
 
-static uint64_t number_after(int argc, char **argv, const char *option, uint64_t otherwise)
+static const char *text_after(int argc, char **argv, const char *option)
 {
     for (int k = 1; k < argc - 1; k++)
         if (!strcmp(argv[k], option))
-            return strtoull(argv[k + 1], NULL, 0);
-    return otherwise;
+            return argv[k + 1];
+    return NULL;
+}
+
+static uint64_t number_after(int argc, char **argv, const char *option, uint64_t otherwise)
+{
+    const char *text = text_after(argc, argv, option);
+
+    return text ? strtoull(text, NULL, 0) : otherwise;
+}
+
+/* A table; of a stream that is cut down, what is left of it as well. */
+static int write_table(const char *path, const struct selection *which)
+{
+    if (!write_streams(path, which, &stream)) {
+        fprintf(stderr, "streams: cannot write %s: %s\n", path, strerror(errno));
+        return EXIT_USAGE;
+    }
+    if (which->drop) {
+        make();
+        printf("%d pieces\n", stream.pieces);
+        print_stream();
+    }
+    return 0;
+}
+
+static int run_streams(const struct selection *which)
+{
+    for (unsigned k = 0; k < which->streams && wrong < 60; k++)
+        test(which->seed, which->first + k);
+    printf("seed %llu: %u streams, %u thrown away; %llu blocks translated, %llu host instructions looked at\n",
+           (unsigned long long)which->seed, which->streams, thrown_away, (unsigned long long)ways_blocks(),
+           (unsigned long long)ways_stops());
+    printf("streams: %u passed, %u failed, 0 skipped\n", passed, wrong);
+    return wrong ? 1 : 0;
 }
 
 int main(int argc, char **argv)
 {
-    uint64_t seed = number_after(argc, argv, "--seed", 1), first = number_after(argc, argv, "--first", 0);
-    uint64_t streams = number_after(argc, argv, "--streams", 500);
-    const char *why = ways_init();
+    const char *why = ways_init(), *table = text_after(argc, argv, "--write");
+    struct selection which = {
+        .seed = number_after(argc, argv, "--seed", 1), .first = (unsigned)number_after(argc, argv, "--first", 0),
+        .streams = (unsigned)number_after(argc, argv, "--streams", 500), .drop = text_after(argc, argv, "--drop"),
+    };
 
-    for (int k = 1; k < argc; k++)
+    for (int k = 1; k < argc; k++) {
         verbose |= !strcmp(argv[k], "--verbose");
+        which.trapping |= !strcmp(argv[k], "--trapping");
+    }
     setvbuf(stdout, NULL, _IOLBF, 0);
-    for (int k = 1; k < argc - 1; k++)                  /* an empty table where they cannot be tried first */
-        if (!strcmp(argv[k], "--write"))
-            return write_streams(argv[k + 1], seed, why ? 0 : (unsigned)streams) ? 0 : EXIT_USAGE;
+    if (table && why)
+        which.streams = 0;                              /* they cannot be tried first */
+    if (table)
+        return write_table(table, &which);
     if (why) {
         printf("skip streams: this host cannot run binary-translation: %s\n", why);
         printf("streams: 0 passed, 0 failed, 1 skipped\n");
         return 0;
     }
-    for (uint64_t k = first; k < first + streams && wrong < 60; k++)
-        test(seed, (unsigned)k);
-    printf("seed %llu: %llu streams, %u thrown away; %llu blocks translated, %llu host instructions looked at\n",
-           (unsigned long long)seed, (unsigned long long)streams, thrown_away, (unsigned long long)ways_blocks(),
-           (unsigned long long)ways_stops());
-    printf("streams: %u passed, %u failed, 0 skipped\n", passed, wrong);
-    return wrong ? 1 : 0;
+    return run_streams(&which);
 }

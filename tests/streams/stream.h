@@ -86,6 +86,9 @@ bool ways_reference(const struct image *image, struct rng *r);
 /* Run it this way. False: it differs, and `why` says how. */
 bool ways_run(enum way way, const struct image *image, char *why, size_t size);
 
+/* Did each sensitive instruction that the reference executed trap? */
+bool ways_traps(void);
+
 /* Did the reference stay in this stretch of code, and the handlers? Did it end in a way that is the same on QEMU? */
 bool ways_kept_to(uint32_t from, uint32_t end);
 bool ways_ends_alike(void);
@@ -96,7 +99,15 @@ unsigned ways_steps(void);
 uint64_t ways_blocks(void);
 uint64_t ways_stops(void);          /* host instructions that were looked at */
 
-/* In write.c: `number` streams as a table for guest.asm. False: errno tells why. */
-bool write_streams(const char *path, uint64_t seed, unsigned number);
+/* In write.c: streams as a table for guest.asm. */
+struct selection {
+    uint64_t seed;
+    unsigned first, streams;
+    bool trapping;                  /* only those in which whatever is sensitive traps */
+    const char *drop;               /* only `first`, without these of its pieces: "3,17", "" for all of it; NULL: see above */
+};
+
+/* *last is the last one that was generated. False: errno tells why. */
+bool write_streams(const char *path, const struct selection *which, struct stream *last);
 
 #endif

@@ -1,7 +1,8 @@
-/* Streams as a table for guest.asm, which runs them on QEMU and under binary-translation. Only such streams are written
+/* Streams as a table for guest.asm, which runs them on QEMU and under the VMMs. Only such streams are written
  * as mean the same on both: what QEMU leaves out (segment limits and types, null selectors, bits 19:16 of LAR, the
  * upper half of a pushed selector, #AC) and what the manual leaves undefined is not in them. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "stream.h"
@@ -10,21 +11,24 @@
  *
  *   number of streams; the tables' pages, HANDLERS included; data and stack; then, for each stream:
  *   bytes of this record, EIP, EFLAGS, 1 if user, CR0, eight registers, RAM_BYTES / 4096 entries of the page table,
- *   offset of the code in its pages, bytes of it, the code */
+ *   offset of the code in its pages, bytes of it, the stream's number, when the timer comes, the code */
+enum { TIMER_CLOCKS = 250 };                /* of the 8254, at most: 0.2 ms */
 enum {
     TABLES_BYTES = HANDLERS + PAGE_BYTES - GDT, MEMORY_BYTES = STACK + STACK_BYTES - DATA,
     PAGES = RAM_BYTES / PAGE_BYTES,
 };
 
 struct record {
-    uint32_t bytes, eip, eflags, user, cr0, gpr[8], page[PAGES], offset, length;
+    uint32_t bytes, eip, eflags, user, cr0, gpr[8], page[PAGES], offset, length, number, timer;
 };
 
-static bool is_wanted(const struct stream *s)
+/* `trapping`: it is for trap-emulate. */
+static bool is_wanted(const struct stream *s, bool trapping)
 {
     const struct piece *last = &s->piece[s->pieces - 1];
 
-    return ways_kept_to(s->piece[0].offset, last->offset + last->length) && ways_ends_alike();
+    return ways_kept_to(s->piece[0].offset, last->offset + last->length) && ways_ends_alike() &&
+           (!trapping || ways_traps());
 }
 
 static void write_stream(FILE *f, const struct stream *s, const struct image *i)
@@ -32,7 +36,8 @@ static void write_stream(FILE *f, const struct stream *s, const struct image *i)
     const struct piece *last = &s->piece[s->pieces - 1];
     struct record r = {
         .eip = i->cpu.eip, .eflags = i->cpu.eflags, .user = s->user, .cr0 = i->cpu.cr0, .offset = s->begin,
-        .length = (last->offset + last->length - s->piece[0].offset + 3) & ~3u,
+        .length = (last->offset + last->length - s->piece[0].offset + 3) & ~3u, .number = s->number,
+        .timer = 1 + (uint32_t)(s->seed + s->number * 7) % TIMER_CLOCKS,
     };
 
     r.bytes = (uint32_t)sizeof r + r.length;
@@ -42,29 +47,44 @@ static void write_stream(FILE *f, const struct stream *s, const struct image *i)
     fwrite(i->ram + CODE + s->begin, 1, r.length, f);
 }
 
-bool write_streams(const char *path, uint64_t seed, unsigned number)
+/* The pieces that are dropped, "3,17,18". */
+static void drop(struct stream *s, const char *list)
 {
-    static struct stream s;
+    for (char *next; *list; list = *next ? next + 1 : next) {
+        unsigned long k = strtoul(list, &next, 10);
+
+        if (next == list)
+            return;
+        if (k < (unsigned long)s->pieces)
+            s->piece[k].dropped = true;
+    }
+}
+
+bool write_streams(const char *path, const struct selection *which, struct stream *s)
+{
     static struct image image;
     FILE *f = fopen(path, "wb");
     uint32_t written = 0;
 
     if (!f)
         return false;
-    fwrite(&number, sizeof number, 1, f);
-    for (unsigned k = 0; written < number; k++) {
+    fwrite(&written, sizeof written, 1, f);
+    for (unsigned k = which->first; written < which->streams && (!which->drop || k == which->first); k++) {
         struct rng r = { k };
 
-        stream_generate(&s, seed, k, true);
-        image_make(&image, &s);
-        if (k == 0) {
+        stream_generate(s, which->seed, k, true);
+        drop(s, which->drop ? which->drop : "");
+        image_make(&image, s);
+        if (k == which->first) {
             fwrite(image.ram + GDT, 1, TABLES_BYTES, f);
             fwrite(image.ram + DATA, 1, MEMORY_BYTES, f);
         }
-        if (ways_reference(&image, &r) && is_wanted(&s)) {
-            write_stream(f, &s, &image);
+        if (ways_reference(&image, &r) && is_wanted(s, which->trapping)) {
+            write_stream(f, s, &image);
             written++;
         }
     }
+    rewind(f);
+    fwrite(&written, sizeof written, 1, f);
     return fclose(f) == 0;
 }

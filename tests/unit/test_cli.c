@@ -55,18 +55,21 @@ START_TEST(defaults)
     ck_assert_uint_eq(options.mib, 64);
     ck_assert_uint_eq(options.timeout, 0);
     ck_assert_int_eq(options.trace, TRACE_NONE);
+    ck_assert(!options.no_sandbox);
 }
 END_TEST
 
 START_TEST(everything)
 {
-    ck_assert_int_eq(parse("-kernel k -append run=demo -m 128 -initrd i --trace=blocks --counters c --timeout 3"), -1);
+    ck_assert_int_eq(parse("-kernel k -append run=demo -m 128 -initrd i --trace=blocks --counters c --timeout 3 --no-sandbox"),
+                     -1);
     ck_assert_str_eq(options.append, "run=demo");
     ck_assert_str_eq(options.initrd, "i");
     ck_assert_uint_eq(options.mib, 128);
     ck_assert_int_eq(options.trace, TRACE_BLOCKS);
     ck_assert_str_eq(options.counters, "c");
     ck_assert_uint_eq(options.timeout, 3);
+    ck_assert(options.no_sandbox);
 }
 END_TEST
 
@@ -87,7 +90,7 @@ START_TEST(refusals)
     refused("k.elf", "k.elf is no option");
     refused("-kernel k disk.img", "disk.img is no option");
     refused("-kernel k -smp 2", "no option -smp");
-    refused("-kernel k --trace=all", "there are only exits, insns, blocks and timeline");
+    refused("-kernel k --trace=all", "there are only exits, insns, blocks or timeline");
     refused("-kernel k -m 0", "-m 0: give");
     refused("-kernel k -m 1025", "-m 1025: give");
     refused("-kernel k -m -5", "-m -5: give");
@@ -103,6 +106,12 @@ START_TEST(help_and_version)
     ck_assert_int_eq(parse("--help"), 0);
     ck_assert_ptr_nonnull(strstr(said, "-kernel FILE"));
     ck_assert_ptr_nonnull(strstr(said, "vmm: a test"));
+    options.traces = "exits or insns";                      /* what a VMM has not is not offered */
+    ck_assert_int_eq(parse("--help"), 0);
+    ck_assert_ptr_nonnull(strstr(said, "exits or insns; without"));
+    ck_assert_ptr_null(strstr(said, "blocks"));
+    refused("-kernel k --trace=all", "there are only exits or insns");
+    options.traces = NULL;
     ck_assert_int_eq(parse("-kernel k --version"), 0);
     ck_assert_ptr_nonnull(strstr(said, "vmm (Quadvisor)"));
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "file.h"
 #include "fixture.h"
 #include "status.h"
 
@@ -27,7 +28,7 @@ static json_t *written(void)
 
     ck_assert_int_ge(fd, 0);
     close(fd);
-    ck_assert(counters_write(&pc.counters, "trap-emulate", path));
+    ck_assert(counters_write(&pc.counters, "trap-emulate", file_create(path)));
     root = json_load_file(path, JSON_REJECT_DUPLICATES, &error);
     unlink(path);
     ck_assert_msg(root != NULL, "line %d: %s", error.line, error.text);
@@ -105,10 +106,10 @@ END_TEST
 START_TEST(no_file)
 {
     pc.counters.exit_names = exit_names;
-    ck_assert(!counters_write(&pc.counters, "trap-emulate", "/nonexistent/counters.json"));
+    ck_assert_ptr_null(file_create("/nonexistent/counters.json"));
     ck_assert_int_eq(errno, ENOENT);
     if (access("/dev/full", W_OK) == 0)                 /* what is lost when the file is closed counts as well */
-        ck_assert(!counters_write(&pc.counters, "trap-emulate", "/dev/full"));
+        ck_assert(!counters_write(&pc.counters, "trap-emulate", file_create("/dev/full")));
 }
 END_TEST
 

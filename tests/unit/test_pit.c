@@ -141,6 +141,22 @@ START_TEST(far_future_is_exact)
 }
 END_TEST
 
+/* Else the guest would be interrupted again before its first instruction. */
+START_TEST(fast_ticks_leave_the_guest_time)
+{
+    static const uint16_t counts[] = { 1, 2, 7, 31, 59 };
+
+    program(_i % 2 ? 0x34 : 0x36, counts[_i / 2], 0);
+    for (uint64_t now = 0, next; now < 10 * MS; now = next) {
+        pit_advance(&pit, now);
+        next = pit_deadline(&pit);
+        ck_assert_uint_ge(next, now + 25000);
+        ck_assert_uint_le(next, now + 60000);
+    }
+    ck_assert_uint_eq(pit.owed + pit.lost, pit.periods);
+}
+END_TEST
+
 START_TEST(stands_still)
 {
     uint64_t deadline;
@@ -175,6 +191,7 @@ Suite *suite_pit(void)
     tcase_add_test(tests, low_byte_only);
     tcase_add_test(tests, read_back_gives_status_then_count);
     tcase_add_test(tests, far_future_is_exact);
+    tcase_add_loop_test(tests, fast_ticks_leave_the_guest_time, 0, 10);
     tcase_add_test(tests, stands_still);
     suite_add_tcase(suite, tests);
     return suite;

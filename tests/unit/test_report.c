@@ -4,7 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "../../benchmarks/report/doc.h"
+#include "../../benchmarks/report/report.h"
 #include "../../benchmarks/report/schema.h"
 
 static char why[700];
@@ -156,6 +156,23 @@ START_TEST(marks)
 }
 END_TEST
 
+START_TEST(figures)
+{
+    static const struct { double value; const char *text; } rows[] = {
+        { 0.9384, "0.938" }, { 1, "1" }, { 347, "347" }, { 999.4, "999" }, { 999.6, "1,000" }, { 2461.2, "2,460" }, { 1e6 - 1, "1,000,000" },
+        { 12345678, "12,300,000" }, { -2461.2, "-2,460" }, { -123456, "-123,000" }, { 0, "0" },
+    };
+    char text[24];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        ck_assert_str_eq(in_figures(rows[i].value, text), rows[i].text);
+    ck_assert_str_eq(in_time(0.5, text), "0.5 ns");
+    ck_assert_str_eq(in_time(999.6, text), "1 µs");
+    ck_assert_str_eq(in_time(1234567, text), "1.23 ms");
+    ck_assert_str_eq(in_time(2.5e9, text), "2.5 s");
+    ck_assert_str_eq(in_time(5e12, text), "5,000 s");
+}
+END_TEST
+
 START_TEST(base64)
 {
     const char *const pairs[][2] = { { "", "" }, { "M", "TQ==" }, { "Ma", "TWE=" }, { "Man", "TWFu" } };
@@ -184,6 +201,7 @@ Suite *suite_report(void)
     tcase_add_test(c, a_huge_file_is_refused);
     tcase_add_test(c, markup_stays_text);
     tcase_add_test(c, marks);
+    tcase_add_test(c, figures);
     tcase_add_test(c, base64);
     return s;
 }
