@@ -4,6 +4,7 @@
 #include <assert.h>
 #include <inttypes.h>
 #include <limits.h>
+#include <errno.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -21,6 +22,14 @@
 
 #define GIB (UINT64_C(1) << 30)
 
+static const char *failed(const char *what)
+{
+    static char why[256];
+
+    snprintf(why, sizeof why, "the wall: %s: %s", what, strerror(errno));
+    return why;
+}
+
 /* ---- files and limits ---------------------------------------------------------------------------- */
 
 /* Guest pages are not mapped yet, so this is the VMM's own memory. */
@@ -29,16 +38,19 @@ static const char *writable_or_executable(uint64_t *mapped)
     FILE *maps = fopen("/proc/self/maps", "r");
     uint64_t begin, end;
     char line[512], rights[5];
-    bool both = false;
+    bool both = false, whole;
 
     if (!maps)
-        return "the wall: /proc/self/maps cannot be read; mount /proc";
+        return failed("/proc/self/maps cannot be read, which wants /proc mounted");
     while (fgets(line, sizeof line, maps))
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) == 3) {
             *mapped += end - begin;
             both |= rights[1] == 'w' && rights[2] == 'x';
         }
+    whole = !ferror(maps);
     fclose(maps);
+    if (!whole)
+        return failed("/proc/self/maps cannot be read to its end");
     return both ? "the wall: memory of the VMM's own is both writable and executable" : NULL;
 }
 
@@ -64,7 +76,7 @@ static const char *close_others(const struct wall *w)
     do {
         next = next_kept(w, from);
         if (next > from && syscall(SYS_close_range, from, next - 1, 0))
-            return "the wall: close_range fails; Linux 5.9 or later is needed";
+            return failed("close_range, which wants Linux 5.9 or later");
         from = next + (next < INT_MAX);
     } while (next < INT_MAX);
     return NULL;
@@ -83,10 +95,10 @@ static const char *limit(uint64_t mapped)
         rlim_t most = limits[i].most;
 
         if (getrlimit(limits[i].what, &now))
-            return "the wall: getrlimit fails";
+            return failed("getrlimit");
         most = now.rlim_max < most ? now.rlim_max : most;       /* whoever started us may be stricter */
         if (setrlimit(limits[i].what, &(struct rlimit){ most, most }))
-            return "the wall: setrlimit fails";
+            return failed("setrlimit");
     }
     return NULL;
 }
@@ -103,24 +115,30 @@ static const char *forbid_files(void)
     uint64_t files = abi >= 5 ? 16 : abi >= 3 ? 15 : abi == 2 ? 14 : 13;
     const uint64_t attr[3] = { (UINT64_C(1) << files) - 1, 3, 3 };
     size_t bytes = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
-    bool done;
 
     if (abi <= 0)
         return NULL;
     ruleset = (int)syscall(SYS_landlock_create_ruleset, attr, bytes, 0);
-    done = ruleset >= 0 && syscall(SYS_landlock_restrict_self, ruleset, 0) == 0;
+    if (ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0))
+        return failed("Landlock is there, but refuses to forbid all");
     close(ruleset);
-    return done ? NULL : "the wall: Landlock is there, but refuses to forbid all";
+    return NULL;
 }
 
 /* ---- system calls -------------------------------------------------------------------------------- */
 
 static scmp_filter_ctx filter;
-static bool filter_failed;
+static int filter_error;                /* errno's value, of the first function of libseccomp that failed */
+
+static void check(int result)
+{
+    if (result < 0 && !filter_error)
+        filter_error = -result;
+}
 
 static void allow(int call, unsigned count, const struct scmp_arg_cmp *arguments)
 {
-    filter_failed |= seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, arguments) != 0;
+    check(seccomp_rule_add_array(filter, SCMP_ACT_ALLOW, call, count, arguments));
 }
 
 /* ALLOW(read, EQUALS32(0, STDIN_FILENO)): if all that is said of its arguments, by number, holds. An int is 32 bits wide: what is
@@ -207,22 +225,23 @@ static const char *forbid_system_calls(const struct wall *w)
 
     filter = seccomp_init(SCMP_ACT_TRAP);
     if (!filter)
-        return "the wall: no memory for seccomp's filter";
-    filter_failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP) ||
-                    seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) ||
-                    seccomp_syscall_priority(filter, SCMP_SYS(mmap), 255) ||
-                    seccomp_syscall_priority(filter, SCMP_SYS(mprotect), 254);
+        return failed("no filter from libseccomp");
+    check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP));
+    (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);     /* where Linux knows it */
+    check(seccomp_syscall_priority(filter, SCMP_SYS(mmap), 255));
+    check(seccomp_syscall_priority(filter, SCMP_SYS(mprotect), 254));
     allow_files(w);
     allow_time();
     allow_memory(w);
     if (w->ram)
         allow_segments();
     allow_end();
-    if (filter_failed)
-        why = "the wall: libseccomp refuses a rule; version 2.5 or later is needed";
-    else if (seccomp_load(filter))
-        why = "the wall: Linux takes no seccomp filter: the kernel needs CONFIG_SECCOMP_FILTER, and an outer sandbox must allow "
-              "the call; --no-sandbox goes on without, for debugging only";
+    errno = filter_error;
+    if (filter_error)
+        why = failed("libseccomp, which must be 2.5 or later, refuses a rule");
+    else if (seccomp_load(filter))                      /* errno is Linux's, what is returned says nothing */
+        why = failed("Linux takes no seccomp filter (CONFIG_SECCOMP_FILTER must be set, an outer sandbox must allow the call; "
+                     "--no-sandbox goes on without, for debugging only)");
     seccomp_release(filter);
     return why;
 }
@@ -248,7 +267,7 @@ static const char *catch_hits(void)
     struct sigaction now;
 
     if (sigaction(SIGSYS, NULL, &now) || (now.sa_handler == SIG_DFL && sigaction(SIGSYS, &hit, NULL)))
-        return "the wall: sigaction fails";
+        return failed("sigaction");
     return NULL;
 }
 
@@ -262,9 +281,9 @@ const char *wall_build(const struct wall *w)
     if (!why)
         why = close_others(w);
     if (!why && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))             /* no core, nobody may look in by ptrace or /proc */
-        why = "the wall: PR_SET_DUMPABLE fails";
+        why = failed("PR_SET_DUMPABLE");
     if (!why && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        why = "the wall: PR_SET_NO_NEW_PRIVS fails";
+        why = failed("PR_SET_NO_NEW_PRIVS");
     if (!why)
         why = forbid_files();
     if (!why)
