@@ -240,8 +240,8 @@ test_fault_bench_on_full_disk() {
 # What of this host a VMM could leave: processes, files, shared memory, System V objects; and open files and shared KiB of all processes,
 # which others change as well: at length, what a guest's RAM of a MiB in each cycle would come to shows beside them.
 left_over() {
-    find /proc -maxdepth 2 -path '/proc/[0-9]*/exe' -lname "$ROOT/build/*" 2>/dev/null | wc -l
-    find "$ROOT/build" "$TMPDIR" /dev/shm ! -path "$ROOT/build/tests/*" 2>/dev/null | wc -l
+    grep -la 'mark=[c]ycles' /proc/[0-9]*/cmdline 2>/dev/null | wc -l
+    find "$TMPDIR" /dev/shm 2>/dev/null | wc -l
     cat /proc/sysvipc/* | wc -l
     find . | wc -l
     cut -f 1 /proc/sys/fs/file-nr
@@ -266,7 +266,8 @@ test_fault_cycles() {
             [ $((n % 10)) -ne 0 ] || deadline=0.004
             status=0
             # shellcheck disable=SC2086
-            timeout -s KILL $deadline "$VMM" $OPTIONS -kernel "$KERNEL" -append run=race >transcript 2>stderr </dev/null || status=$?
+            timeout -s KILL $deadline "$VMM" $OPTIONS -kernel "$KERNEL" -append "run=race mark=cycles" >transcript 2>stderr </dev/null ||
+                status=$?
             [ $((n % 10)) -eq 0 ] || [ $status -eq 1 ] || [ $engine = trap ] || fail "$engine: exit status $status in cycle $n"
         done
     done

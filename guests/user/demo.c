@@ -8,7 +8,7 @@ enum { ROUNDS = 5, GLIMPSES = 3 };
 static SHARED volatile uint32_t turn, printed, count[2];
 static SHARED volatile char order[2 * ROUNDS];
 
-static SHARED volatile bool aloud;
+static SHARED volatile bool aloud, content[2];
 
 static void print_in_turn(uint32_t me)
 {
@@ -22,15 +22,19 @@ static void print_in_turn(uint32_t me)
     }
 }
 
+/* Neither stops before both have seen enough: on a host that is short of time a turn may be an instruction long, and whoever stops
+ * counting is seen no more. */
 static void count_against_other(uint32_t me)
 {
     uint32_t seen = 0, glimpses = 0;
 
-    for (; glimpses < GLIMPSES; count[me]++) {
+    content[me] = false;
+    for (; !content[0] || !content[1]; count[me]++) {
         uint32_t other = count[!me];
 
         glimpses += other != seen;
         seen = other;
+        content[me] = glimpses >= GLIMPSES;
     }
 }
 
