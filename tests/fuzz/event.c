@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "box.h"
+#include "pc.h"
 #include "segment.h"
 #include "status.h"
 
 enum { EVENTS = 4 };
-enum kind { EXCEPTION, SOFTWARE, EXTERNAL };
+enum kind { EXCEPTION, SOFTWARE, EXTERNAL, PENDING, KINDS };
 
 static struct vcpu before;
 
@@ -145,32 +146,51 @@ static bool deliver(enum kind kind, uint8_t vector)
     switch (kind) {
     case EXCEPTION: return event_exception(&box);
     case SOFTWARE: return event_software(&box, vector, box.cpu.eip + 2);
+    case PENDING: event_interrupts(&box); return !box.stopped && !bus_intr(&box.bus);
     default: event_external(&box, vector); return !box.stopped;
     }
+}
+
+/* The timer's interrupt, from an 8259 with vectors from about `vector` on. */
+static void make_interrupt(uint8_t vector)
+{
+    bus_init(&box.bus, box.bus.host);
+    bus_out(&box.bus, PORT_PIC1_COMMAND, 1, 0x11);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, vector);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, 4);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, 1);
+    pic_line(&box.bus.pic, IRQ_TIMER, true);
+    box.cpu.shadow = vector & 1 ? SHADOW_STI : vector & 2 ? SHADOW_MOV_SS : SHADOW_NONE;
 }
 
 /* False: that was the last. */
 static bool one_event(struct input *in)
 {
-    enum kind kind = (enum kind)take_below(in, 3);
+    enum kind kind = (enum kind)take_below(in, KINDS);
     uint8_t vector = (uint8_t)take(in, 1);
-    bool done;
+    bool done, wanted;
     int which;
 
+    if (kind != SOFTWARE)
+        vector |= 0x20;                                 /* an interrupt's, that none may take for an exception's */
     if (kind == EXCEPTION)
         make_exception(in);
+    if (kind == PENDING)
+        make_interrupt(vector);
+    wanted = kind != PENDING || ((box.cpu.eflags & FLAG_IF) && box.cpu.shadow == SHADOW_NONE);
     box.cpu.halted = kind == EXTERNAL && vector & 1;
     memset(box.counters.events, 0, sizeof box.counters.events);
     memcpy(&before, &box.cpu, sizeof before);
     done = deliver(kind, vector);
     box_check_told();
     which = delivered();
+    must(wanted || (!done && !box.stopped), "an interrupt comes, IF or not");
     must(done == (which >= 0), "said to be delivered: %d, delivered: #%d", done, which);
     must(!box.stopped || (!done && box.status == EXIT_CRASH && box.why[0]), "stopped without a word");
     if (!done) {
         check_not_delivered();
-        must(box.stopped || kind == SOFTWARE, "an event is lost");
-        return false;
+        must(box.stopped || kind == SOFTWARE || !wanted, "an event is lost");
+        return !wanted;
     }
     must(kind != SOFTWARE || which == vector, "INT %u leads to #%d", vector, which);
     must(kind != EXCEPTION || may_follow(before.fault.vector, which), "#%u leads to #%d", before.fault.vector, which);
