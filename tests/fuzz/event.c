@@ -106,8 +106,8 @@ static void check_delivered(int vector, bool error, uint32_t eip)
     check_frame(vector, error, wide ? 4 : 2, eip);
 }
 
-/* Intel SDM vol. 3A tables 6-4 and 6-5: what may come out of a chain that began with `first`. A check of alignment on the way, which is
- * benign, lets anything follow. */
+/* Intel SDM vol. 3A tables 6-4 and 6-5: what may come out of a chain that began with `first`. A check of alignment on the way,
+ * which is benign, lets anything follow. */
 static bool may_follow(uint8_t first, int last)
 {
     bool contributory = first == VEC_DE || (first >= VEC_TS && first <= VEC_GP);
@@ -134,11 +134,12 @@ static void check_not_delivered(void)
 static void make_exception(struct input *in)
 {
     static const uint8_t vectors[] = { 0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 8 };
+    uint8_t vector = TAKE_ONE_OF(in, vectors);
+    uint32_t error = take(in, 2), cr2 = take(in, 4);
 
-    box.cpu.fault = (struct fault){ .vector = TAKE_ONE_OF(in, vectors), .error = take(in, 2), .cr2 = take(in, 4) };
-    box.cpu.fault.has_error = has_error(box.cpu.fault.vector);
-    if (!box.cpu.fault.has_error)
-        box.cpu.fault.error = 0;
+    box.cpu.fault = (struct fault){ .vector = vector, .has_error = has_error(vector), .cr2 = cr2 };
+    if (has_error(vector))
+        box.cpu.fault.error = error;
 }
 
 static bool deliver(enum kind kind, uint8_t vector)
