@@ -126,6 +126,10 @@ static void set_mode(struct input *in)
     if (narrow_stack)
         put_segment(SS, 13 + (ring != 0), ring);
     cpu->gpr[ESP] = STACKS_END - 3 * STACK_BYTES - 64;  /* below it is room, above it something to pop */
+    cpu->gpr[ECX] = 5;                                  /* iterations of a REP, the second or third in the next page */
+    cpu->gpr[EDX] = 0x40;
+    cpu->gpr[EBX] = DATA_AT;
+    cpu->gpr[ESI] = cpu->gpr[EDI] = DATA_AT - 6;
     cpu->eflags |= (mode >> 4 & 3) << FLAG_IOPL_SHIFT;
     cpu->eflags |= (mode & 0x40 ? FLAG_TF : 0) | (mode & 0x80 ? FLAG_IF : 0) | (mode & 0x100 ? FLAG_AC : 0) |
                    (mode & 0x200 ? FLAG_NT : 0) | (mode & 0x400 ? FLAG_OF | FLAG_DF : 0);
@@ -228,13 +232,17 @@ void box_setup(struct input *in)
 
 void box_code(struct input *in)
 {
-    unsigned at = take_below(in, INSN_MAX), difference = take(in, 1);
+    unsigned where = take(in, 1), difference = take(in, 1);
     struct insn insn;
+    uint8_t *other;
 
-    memcpy(box_ram + CODE_AT, in->at, in->left < 64 ? in->left : 64);
-    box_ram[CODE_AT + at] ^= difference;
+    if (where & 0x80)
+        box.cpu.eip += PAGE_BYTES - 4;
+    other = box_ram + box.cpu.eip + where % INSN_MAX;
+    memcpy(box_ram + box.cpu.eip, in->at, in->left < 64 ? in->left : 64);
+    *other ^= difference;
     decode_at_eip(&box, &insn);
-    box_ram[CODE_AT + at] ^= difference;
+    *other ^= difference;
     memcpy(told, box_ram, sizeof told);
 }
 

@@ -22,7 +22,8 @@ uint32_t box_peek(uint32_t gpa);        /* all ones outside RAM */
  * The processor's state stays one that a processor can be in. */
 void box_setup(struct input *in);
 
-/* The rest of the input, up to 64 bytes, where EIP is; another first instruction, different in one byte, has been fetched before. */
+/* The rest of the input, up to 64 bytes, where EIP is, which may be at a page's end; another first instruction, different in one
+ * byte, has been fetched before. */
 void box_code(struct input *in);
 
 /* Whoever follows m->mem.sealed_write has all of RAM: no store may pass it by. After the operation. */

@@ -6,11 +6,12 @@
 #include <string.h>
 
 #include "box.h"
+#include "pc.h"
 #include "segment.h"
 #include "status.h"
 
 enum { EVENTS = 4 };
-enum kind { EXCEPTION, SOFTWARE, EXTERNAL };
+enum kind { EXCEPTION, SOFTWARE, EXTERNAL, PENDING, KINDS };
 
 static struct vcpu before;
 
@@ -105,8 +106,8 @@ static void check_delivered(int vector, bool error, uint32_t eip)
     check_frame(vector, error, wide ? 4 : 2, eip);
 }
 
-/* Intel SDM vol. 3A tables 6-4 and 6-5: what may come out of a chain that began with `first`. A check of alignment on the way, which is
- * benign, lets anything follow. */
+/* Intel SDM vol. 3A tables 6-4 and 6-5: what may come out of a chain that began with `first`. A check of alignment on the way,
+ * which is benign, lets anything follow. */
 static bool may_follow(uint8_t first, int last)
 {
     bool contributory = first == VEC_DE || (first >= VEC_TS && first <= VEC_GP);
@@ -133,11 +134,12 @@ static void check_not_delivered(void)
 static void make_exception(struct input *in)
 {
     static const uint8_t vectors[] = { 0, 1, 3, 4, 5, 6, 7, 10, 11, 12, 13, 14, 16, 17, 8 };
+    uint8_t vector = TAKE_ONE_OF(in, vectors);
+    uint32_t error = take(in, 2), cr2 = take(in, 4);
 
-    box.cpu.fault = (struct fault){ .vector = TAKE_ONE_OF(in, vectors), .error = take(in, 2), .cr2 = take(in, 4) };
-    box.cpu.fault.has_error = has_error(box.cpu.fault.vector);
-    if (!box.cpu.fault.has_error)
-        box.cpu.fault.error = 0;
+    box.cpu.fault = (struct fault){ .vector = vector, .has_error = has_error(vector), .cr2 = cr2 };
+    if (has_error(vector))
+        box.cpu.fault.error = error;
 }
 
 static bool deliver(enum kind kind, uint8_t vector)
@@ -145,32 +147,51 @@ static bool deliver(enum kind kind, uint8_t vector)
     switch (kind) {
     case EXCEPTION: return event_exception(&box);
     case SOFTWARE: return event_software(&box, vector, box.cpu.eip + 2);
+    case PENDING: event_interrupts(&box); return !box.stopped && !bus_intr(&box.bus);
     default: event_external(&box, vector); return !box.stopped;
     }
+}
+
+/* The timer's interrupt, from an 8259 with vectors from about `vector` on. */
+static void make_interrupt(uint8_t vector)
+{
+    bus_init(&box.bus, box.bus.host);
+    bus_out(&box.bus, PORT_PIC1_COMMAND, 1, 0x11);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, vector);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, 4);
+    bus_out(&box.bus, PORT_PIC1_DATA, 1, 1);
+    pic_line(&box.bus.pic, IRQ_TIMER, true);
+    box.cpu.shadow = vector & 1 ? SHADOW_STI : vector & 2 ? SHADOW_MOV_SS : SHADOW_NONE;
 }
 
 /* False: that was the last. */
 static bool one_event(struct input *in)
 {
-    enum kind kind = (enum kind)take_below(in, 3);
+    enum kind kind = (enum kind)take_below(in, KINDS);
     uint8_t vector = (uint8_t)take(in, 1);
-    bool done;
+    bool done, wanted;
     int which;
 
+    if (kind != SOFTWARE)
+        vector |= 0x20;                                 /* an interrupt's, that none may take for an exception's */
     if (kind == EXCEPTION)
         make_exception(in);
+    if (kind == PENDING)
+        make_interrupt(vector);
+    wanted = kind != PENDING || ((box.cpu.eflags & FLAG_IF) && box.cpu.shadow == SHADOW_NONE);
     box.cpu.halted = kind == EXTERNAL && vector & 1;
     memset(box.counters.events, 0, sizeof box.counters.events);
     memcpy(&before, &box.cpu, sizeof before);
     done = deliver(kind, vector);
     box_check_told();
     which = delivered();
+    must(wanted || (!done && !box.stopped), "an interrupt comes, IF or not");
     must(done == (which >= 0), "said to be delivered: %d, delivered: #%d", done, which);
     must(!box.stopped || (!done && box.status == EXIT_CRASH && box.why[0]), "stopped without a word");
     if (!done) {
         check_not_delivered();
-        must(box.stopped || kind == SOFTWARE, "an event is lost");
-        return false;
+        must(box.stopped || kind == SOFTWARE || !wanted, "an event is lost");
+        return !wanted;
     }
     must(kind != SOFTWARE || which == vector, "INT %u leads to #%d", vector, which);
     must(kind != EXCEPTION || may_follow(before.fault.vector, which), "#%u leads to #%d", before.fault.vector, which);

@@ -1,5 +1,5 @@
-/* The loader: a kernel and a module of any bytes. They are refused with one sentence that names the file, or they stand in RAM as their
- * headers say, under an information structure that tells the truth; and their symbols can be asked for. */
+/* The loader: a kernel and a module of any bytes. They are refused with one sentence that names the file, or they stand in RAM as
+ * their headers say, under an information structure that tells the truth; and their symbols can be asked for. */
 #include "multiboot.h"
 
 #include <elf.h>

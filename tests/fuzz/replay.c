@@ -18,7 +18,7 @@
 
 #define LOG "build/fuzz/replay.log"     /* what dies says there why */
 
-enum { BYTES_MAX = 1 << 16, INPUTS_LEAST = 10 };
+enum { BYTES_MAX = 1 << 16, INPUTS_LEAST = 10, SECONDS_MAX = 60 };
 
 typedef int target(const uint8_t *data, size_t bytes);
 #define TARGET(name) target fuzz_##name;
@@ -89,6 +89,7 @@ static bool passes(int which, struct progress *p)
     fflush(stdout);
     child = fork();
     if (child == 0) {
+        alarm(SECONDS_MAX);                             /* some inputs are there because they had no end */
         run_target(which, p);
         _exit(0);
     }

@@ -105,12 +105,14 @@ static void count_use(uint32_t frame, unsigned type, const char *when)
 
         if (!(entry & PTE_P))
             continue;
-        if (type == FRAME_DIRECTORY)
+        if (type == FRAME_DIRECTORY) {
+            check_that(i && !((entry & PTE_U) && i >= PV_BASE >> 22), "%s: slot %u is %#x", when, i, entry);
             count_use(entry >> 12, FRAME_TABLE, when);
-        else if (entry & PTE_W)
+        } else if (entry & PTE_W) {
             count_use(entry >> 12, FRAME_WRITABLE, when);
-        else
+        } else {
             check_that(entry >> 12 >= pv.mmu.first && entry >> 12 < PV_RAM / PAGE_BYTES, "%s: entry %#x", when, entry);
+        }
     }
 }
 
@@ -147,6 +149,7 @@ void pv_audit(const char *when)
     check_that(!memcmp(kept, pv_ram, OWN_AT) &&
                   !memcmp(kept + OWN_END, pv_ram + OWN_END, sizeof kept - OWN_END), "%s: not the guest's, and changed", when);
     ck_assert_uint_eq(pv_word(directory() + (PV_PAGE >> 22) * 4) & ~(uint32_t)PTE_A, pv.mmu.own & ~(uint32_t)PTE_A);
+    check_that(pc.cpu.gdtr.base <= PV_HOLE - 1 - pc.cpu.gdtr.limit, "%s: the GDT is at %#x", when, pc.cpu.gdtr.base);
     audit_shadow(when);
 }
 
