@@ -542,6 +542,12 @@ bool ways_kept_to(uint32_t from, uint32_t to)
     return true;
 }
 
+/* Of their page faults in ring 3 QEMU says that the kernel made them. */
+static bool is_far(enum isa isa)
+{
+    return isa == ISA_CALL_FAR || isa == ISA_RET_FAR || isa == ISA_IRET || isa == ISA_IRETD;
+}
+
 /* A fault that another processor takes another way. Of two things to read CMPS and LDS may read either first. QEMU
  * stores the lowest word of PUSHA first, reads first what is to be changed, loses flags when SETcc faults, and asks neither a segment's
  * type nor its limit. */
@@ -572,7 +578,7 @@ bool ways_ends_alike(void)
     switch (cpu->fault.vector) {
     case VEC_DE: case VEC_BR: return true;
     case VEC_UD: return decode_at_eip(m, &insn);
-    case VEC_PF: return decode_at_eip(m, &insn) && !faults_otherwise(&insn);
+    case VEC_PF: return decode_at_eip(m, &insn) && !is_far(insn.isa) && !faults_otherwise(&insn);
     case VEC_GP: case VEC_NP: case VEC_SS:
         return decode_at_eip(m, &insn) && insn.isa != ISA_OTHER && !faults_otherwise(&insn);
     default: return false;
