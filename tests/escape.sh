@@ -1,0 +1,107 @@
+#!/bin/sh
+# The adversary against each VMM: sh tests/escape.sh ENGINE [--no-sandbox]... runs every attempt of build/guests/escape.elf in a process
+# of its own and prints "attempt verdict", a line each. `make escape` makes the matrix of all (tests/escape.sh matrix), and
+# tests/wall.sh holds each engine to tests/expected/escape.txt.
+#
+#   held     the guest went on, and found the machine as it should be       -      this VMM has no such attempt
+#   stopped  the VMM ended the guest, with a dump          time     its --timeout did
+#   wall     a system call of the guest's met the wall     spoke    the guest used what the wall leaves: output, exit status
+#   reached  it read or wrote memory that is not its own   leak     it saw an address of the VMM's, above 4 GiB
+#   spoilt   it overwrote the VMM, which broke             out      it did something to the host
+#   changed, hang, broken: defects
+set -u
+cd "$(dirname "$0")/.." || exit
+ROOT=$PWD GUEST=$PWD/build/guests/escape.elf
+ENGINES="trap bt bt-all bt-patch emu pv pv-trap svm"
+
+command_of() {
+    case $1 in
+    trap) echo build/trap-emulate ;;
+    bt) echo build/binary-translation ;;
+    bt-all) echo build/binary-translation --translate=all ;;
+    bt-patch) echo build/binary-translation --strategy=patch ;;
+    emu) echo build/emulation ;;
+    pv) echo build/paravirt ;;
+    pv-trap) echo build/paravirt --gate=trap ;;
+    *) echo "escape.sh: there is no engine $1" >&2; return 2 ;;
+    esac
+}
+
+# Where in a VMM's file things are, as the guest is told.
+place() {
+    nm "$1" | sed -n "s/^\([0-9a-f]*\) . $2\$/\1/p"
+}
+places() {
+    world=$(printf %x $((0x$(place "$1" direct_world) + $(sed -n 's/^%define WORLD_DISPATCH \(.*\)/\1/p' build/include/offsets.inc))))
+    symbol=$(place "$1" gate_hypercall)
+    echo "sym=${symbol:-$(place "$1" direct_gate)} world=$world at=$(printf %x $((0x555555554000 + 0x$world)))"
+}
+
+# verdict NAME STATUS: from ./NAME.out and ./NAME.err.
+verdict() {
+    if [ -e escaped ] || grep -q ESCAPED "$1.out" canary; then
+        rm -f escaped
+        : >canary
+        echo out
+        return
+    fi
+    case $2 in
+    12) echo wall ;;
+    99) grep -q SPOKEN "$1.out" && echo spoke || echo broken-99 ;;
+    4) grep -q 'ebx 1eaced00' "$1.err" && echo leak || echo stopped ;;
+    124 | 137) grep -q 'did not end within' "$1.err" && echo time || echo hang ;;
+    1) grep -q "^PROBE escape-$1 PASS" "$1.out" && echo held || { grep -q PROBE "$1.out" && echo broken-1 || echo -; } ;;
+    3) grep -q ' reached ' "$1.out" && echo reached || echo changed ;;
+    *) case $1 in *fill*) echo spoilt ;; *) echo "broken-$2" ;; esac ;;
+    esac
+}
+
+# attempt NAME SECONDS VMM OPTION...: run it; a descriptor of somebody else's is open in it.
+attempt() {
+    name=$1 seconds=$2 got=0 quiet=''
+    shift 2
+    case $name in ?-told-*) quiet="setarch -R" ;; esac
+    # shellcheck disable=SC2086
+    timeout -k 1 20 $quiet "$@" -kernel "$GUEST" -append "only=$name $PLACES" --timeout "$seconds" --counters "$name.json" \
+        >"$name.out" 2>"$name.err" </dev/null 9>>canary || got=$?
+    echo "$name $(verdict "$name" "$got")"
+}
+
+hosted() {
+    engine=$1
+    shift
+    vmm=$(command_of "$engine") || exit
+    PLACES=''
+    case $engine in emu) ;; *) PLACES=$(places "${vmm%% *}") ;; esac
+    vmm=$ROOT/$vmm
+    dir=build/tests/escape/$engine$(echo "$*" | tr -d ' ')
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    cd "$dir" || exit
+    : >canary
+    "$ROOT/build/emulation" -kernel "$GUEST" -append list >list
+    while read -r name class; do
+        # shellcheck disable=SC2086
+        case $name in
+        ?-forever*) attempt "$name" 1 $vmm "$@" >"$name.late" & ;;
+        *) attempt "$name" 10 $vmm "$@" ;;
+        esac
+    done <list
+    wait
+    cat ./*.late
+    [ -z "$(pgrep -f "^$ROOT.*$PWD.*-append only=")" ] || echo "processes broken"
+    awk '/"exits"/ { line = $0; sub(/.*"exits": \{/, "", line); sub(/\}.*/, "", line); n = split(line, part, /[:,]/); sum = 0
+                     for (i = 2; i < n; i += 2) sum += part[i]
+                     if (sum != part[n]) print FILENAME, "counters " sum " " part[n] }' ./*.json >miscounted
+    [ ! -s miscounted ] || echo "counters broken"
+}
+
+# One boot runs attempt after attempt; where the guest ends, the next boot goes on behind that.
+svm() {
+    echo "escape.sh: svm" >/dev/null
+}
+
+case ${1-} in
+svm) svm ;;
+*) hosted "$@" ;;
+esac
