@@ -15,6 +15,7 @@ bits 64
 
 extern direct_world
 extern world_bug
+extern __executable_start, etext
 global direct_enter
 global direct_gate
 global signal_entry
@@ -234,7 +235,15 @@ signal_entry:
         mov     rcx, rax
         shr     rcx, 32                         ; 64-bit code below 4 GiB: the guest found Linux's selector
         jz      from_guest
-        mov     byte [direct_world + WORLD_DISPATCH], 0
+        cmp     byte [direct_world + WORLD_DISPATCH], 0         ; and where nothing is ours while the guest runs, it is the guest
+        je      .ours                                           ; as well
+        lea     rcx, [__executable_start]
+        cmp     rax, rcx
+        jb      from_guest
+        lea     rcx, [etext]
+        cmp     rax, rcx
+        jae     from_guest
+.ours:  mov     byte [direct_world + WORLD_DISPATCH], 0
         cmp     edi, SIGALRM
         jne     bug
         lea     rcx, [enter_begin]
