@@ -96,12 +96,80 @@ hosted() {
     [ ! -s miscounted ] || echo "counters broken"
 }
 
-# One boot runs attempt after attempt; where the guest ends, the next boot goes on behind that.
+# On the bare monitor one boot runs attempt after attempt; where that ends the guest, the next boot goes on behind it.
 svm() {
-    echo "escape.sh: svm" >/dev/null
+    dir=build/tests/escape/svm
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    cd "$dir" || exit
+    "$ROOT/build/emulation" -kernel "$GUEST" -append list >list
+    from=0
+    while [ "$from" -lt "$(wc -l <list)" ]; do
+        got=0
+        sh "$ROOT/hwassist/run-bare" qemu-svm -kernel "$GUEST" -append "from=$(printf %x $from)" --timeout 30 >out 2>"err.$from" \
+            </dev/null || got=$?
+        [ $got -ne 6 ] || { cat "err.$from" >&2; exit 6; }
+        tr -d '\r' <out | awk -v got="$got" '
+            $1 == "TRY" { name = $2 }
+            $1 == "PROBE" { print name, ($3 == "PASS" ? "held" : $6 == "reached" ? "reached" : "changed"); name = "" }
+            END { if (name) print name, (got == 4 ? "stopped" : got == 124 ? "time" : "broken-" got) }' >verdicts
+        cat verdicts >>all
+        [ "$(tail -n 1 out | cut -c 1-4)" != DONE ] || break
+        last=$(tail -n 1 verdicts | cut -d ' ' -f 1)
+        from=$(grep -n "^${last:-none} " list | cut -d : -f 1)
+        [ -n "$from" ] || break
+    done
+    awk 'NR == FNR { is[$1] = $2; next } { print $1, ($1 in is ? is[$1] : "-") }' all list
+}
+
+# A table of ATTEMPTS x ENGINES from files of "attempt verdict".
+table() {
+    awk -v engines="$ENGINES" -v dir="$1" '
+        BEGIN {
+            n = split(engines, engine, " ")
+            line = sprintf("%-26s", "# attempt")
+            for (i = 1; i <= n; i++) line = line sprintf(" %-8s", engine[i])
+            print line
+            for (i = 1; i <= n; i++)
+                while ((getline row < (dir "/" engine[i] ".verdicts")) > 0) {
+                    split(row, part, " ")
+                    if (!(part[1] in seen)) { seen[part[1]]; name[++names] = part[1] }
+                    is[part[1], engine[i]] = part[2]
+                }
+            for (k = 1; k <= names; k++) {
+                line = sprintf("%-26s", name[k])
+                for (i = 1; i <= n; i++) line = line sprintf(" %-8s", (name[k], engine[i]) in is ? is[name[k], engine[i]] : "?")
+                print line
+            }
+        }' | sed 's/ *$//'
+}
+
+# What came out more often than never, by engine.
+totals() {
+    awk 'NR == 1 { for (i = 3; i <= NF; i++) engine[i - 1] = $i; columns = NF - 1; next }
+         { for (i = 2; i <= columns; i++) if ($i != "-") { n[$i, i]++; verdicts[$i] } }
+         END { for (v in verdicts) { line = sprintf("  %-10s", v); for (i = 2; i <= columns; i++) line = line sprintf(" %-8s", n[v, i] + 0); print line } }' "$1" | sort
+}
+
+matrix() {
+    dir=build/tests/escape
+    mkdir -p $dir/walled $dir/unwalled
+    for engine in $ENGINES; do
+        sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts
+        case $engine in svm) cp $dir/walled/svm.verdicts $dir/unwalled ;; *) sh tests/escape.sh "$engine" --no-sandbox >$dir/unwalled/$engine.verdicts ;; esac
+    done
+    table $dir/walled >$dir/walled.txt
+    table $dir/unwalled >$dir/unwalled.txt
+    echo "Behind the wall:"
+    cat $dir/walled.txt
+    totals $dir/walled.txt
+    echo "What comes of it without the wall (--no-sandbox), where that differs:"
+    grep -vxF -f $dir/walled.txt $dir/unwalled.txt
+    totals $dir/unwalled.txt
 }
 
 case ${1-} in
+matrix) matrix ;;
 svm) svm ;;
 *) hosted "$@" ;;
 esac

@@ -25,8 +25,9 @@ idtr:   dw      256 * 8 - 1
 address_world: dq 0                     ; host address of the byte that makes system calls signals, if the command line tells: at=
 address_symbol: dq 0                    ; what the low bits of a pointer into the VMM look like: sym=
 offset_world: dq 0                      ; that byte's place, relative to the pointer: world=
-keys:   dd      key_at, address_world, key_symbol, address_symbol, key_world, offset_world, 0
-key_at: db      "at=", 0
+first:  dq      0                       ; row to begin with: from=
+keys:   dd      key_from, first, key_at, address_world, key_symbol, address_symbol, key_world, offset_world, 0
+key_at: db      " at=", 0
 key_symbol: db  "sym=", 0
 key_world: db   "world=", 0
 key_only: db    "only=", 0
@@ -60,13 +61,44 @@ stack_top:
         resb    4096
 user_stack_top:
 
-section .text
+%macro fill_tables 0                            ; EBP: where physical 0 is. The first 64 KiB stay unmapped (guests/README.md)
+        cld
+        xor     eax, eax
+        lea     edi, [ebp + DIR]
+        mov     ecx, BASE >> 22
+        rep stosd
+        mov     dword [edi], DIR + 0x1007
+        mov     dword [edi + 4], DIR + 0x2007
+        add     edi, 8
+        mov     ecx, 1022 - (BASE >> 22)
+        rep stosd
+%%page:  xor     edx, edx
+        cmp     eax, 0x10000
+        jb      %%store
+        lea     edx, [eax + 7]
+        cmp     eax, SECRET - BASE
+        jne     %%store
+        and     edx, ~4
+%%store: mov     [edi], edx
+        add     edi, 4
+        add     eax, 0x1000
+        cmp     eax, 0x400000
+        jb      %%page
+        lea     edi, [ebp + DIR + 0x2000]
+        mov     ecx, 2 * 1024
+        xor     eax, eax
+        rep stosd
+        mov     dword [ebp + DIR + 0x2000], FRAME + 7
+        mov     dword [ebp + DIR], DIR + 0x1007         ; until the jump
+%endmacro
+
+section .boot progbits alloc exec nowrite align=4096           ; a page of its own, which runs at its physical address
 start:  mov     eax, [ebx + 16]
         add     eax, BASE
         mov     [command_line - BASE], eax
         mov     esp, stack_top - BASE
         xor     ebp, ebp
-        call    page_tables
+        fill_tables
         mov     eax, 0x10               ; PSE
         mov     cr4, eax
         mov     eax, DIR
@@ -77,6 +109,7 @@ start:  mov     eax, [ebx + 16]
         mov     eax, main
         jmp     eax
 
+section .text
 ; build/paravirt gives ring 3 nothing above its base, so all is mapped once more, where a PC has it.
 %macro set_entry 2                              ; physical address of a page-table entry, value
         push    %2
@@ -124,7 +157,8 @@ start_pv:
 
 main:   mov     esp, stack_top
         call    options
-        mov     esi, table
+        imul    esi, [first], 12
+        add     esi, table
 next:   cmp     esi, table_end
         jae     finished
         mov     [current], esi
@@ -193,35 +227,8 @@ end:    mov     al, [verdict]
         jmp     $
 
 ; ---- the machine, before each attempt as if nothing had been -----------------------------------------------------------------
-page_tables:                                    ; EBP: where physical 0 is. The first 64 KiB stay unmapped (guests/README.md)
-        cld
-        xor     eax, eax
-        lea     edi, [ebp + DIR]
-        mov     ecx, BASE >> 22
-        rep stosd
-        mov     dword [edi], DIR + 0x1007
-        mov     dword [edi + 4], DIR + 0x2007
-        add     edi, 8
-        mov     ecx, 1022 - (BASE >> 22)
-        rep stosd
-.page:  xor     edx, edx
-        cmp     eax, 0x10000
-        jb      .store
-        lea     edx, [eax + 7]
-        cmp     eax, SECRET - BASE
-        jne     .store
-        and     edx, ~4
-.store: mov     [edi], edx
-        add     edi, 4
-        add     eax, 0x1000
-        cmp     eax, 0x400000
-        jb      .page
-        lea     edi, [ebp + DIR + 0x2000]
-        mov     ecx, 2 * 1024
-        xor     eax, eax
-        rep stosd
-        mov     dword [ebp + DIR + 0x2000], FRAME + 7
-        mov     dword [ebp + DIR], DIR + 0x1007         ; until the jump
+page_tables:
+        fill_tables
         ret
 
 machine:
