@@ -78,3 +78,20 @@ test_vmm_wall_from_outside()
     ! awk '$2 ~ /wx/' maps | grep -v 'memfd:guest-ram' || fail "writable and executable memory of the VMM's own: $PWD/maps"
     ! grep -- '->' files | grep -Ev ' [012] -> | -> /memfd:guest-ram' || fail "open for nobody: $PWD/files"
 }
+
+# The adversary, guests/escape: each attempt has the verdict that tests/expected/escape.txt says, and none gets out.
+escapes()
+{
+    (cd "$ROOT" && sh tests/escape.sh "$1") >verdicts || cannot "it does not run here"
+    sh "$ROOT/tests/escape.sh" column "$EXPECTED/escape.txt" "$1" >expected
+    [ "$(wc -l <expected)" -ge 60 ] || fail "no more than $(wc -l <expected) attempts"
+    ! grep ' out$' verdicts || fail "a guest got out: $PWD/verdicts"
+    sort expected >a
+    sort verdicts | diff a - >difference || fail "$(grep -c '^>' difference) verdicts differ from tests/expected/escape.txt: $PWD/difference"
+}
+test_vmm_wall_escape()
+{
+    case ${NAME%%.*} in bt-small) skip "bt-all is tried" ;; esac
+    escapes "${NAME%%.*}"
+}
+test_svm_escape() { escapes svm; }
