@@ -89,6 +89,8 @@ enum direct_exit run_in_place(struct translator *t, bool *again)
         return run_take_exit(t, (int)HOLE->slots.exit, context, again);
     if (cpu->eip >= HOLE_BEGIN)
         return is_monitors(t, cpu->eip) ? run_take_signal(t, context, again) : fetched_in_hole(t);
+    if (direct_world.seg[CS] == LINUX_CODE32 || direct_world.seg[CS] == LINUX_CODE64)
+        return direct_classify(t->direct, again);       /* the end */
     memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
     patch = patch_at(t->patches, cpu->eip - 1);
     if (direct_world.trap == VEC_BP && direct_world.signal == SIGTRAP && patch)

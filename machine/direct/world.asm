@@ -68,6 +68,14 @@ section .text
 %%same:
 %endmacro
 
+%macro hide_registers 0                         ; no pointer of ours for a guest that finds 64-bit mode
+    %assign n 8
+    %rep 8
+        xor     r%[n]d, r%[n]d
+    %assign n n + 1
+    %endrep
+%endmacro
+
 %macro load_registers 0                         ; all but ESP and EDI
         mov     eax, [rdi + VCPU_EAX]
         mov     ecx, [rdi + VCPU_ECX]
@@ -108,12 +116,8 @@ enter_begin:
 .untranslated:
         mov     fs, [direct_world + WORLD_FS]
         mov     gs, [direct_world + WORLD_GS]
-%assign n 8                                     ; no pointer of ours for a guest that finds 64-bit mode
-%rep 8
-        xor     r%[n]d, r%[n]d
-%assign n n + 1
-%endrep
 .loaded:
+        hide_registers
         test    dword [direct_world + WORLD_EFLAGS], FLAG_TF
         jnz     step
 
@@ -148,6 +152,7 @@ again:  cmp     byte [direct_world + WORLD_KICK], 0
         jne     enter_end
         mov     byte [direct_world + WORLD_DISPATCH], 1
         mov     rdi, [direct_world + WORLD_VCPU]
+        hide_registers
         jmp     enter_begin.jump
 
 ; IRETQ sets the trap flag for the guest's first instruction: POPFQ would for one of ours.
