@@ -176,6 +176,7 @@ column() {
 case ${1-} in
 column) column "$2" "$3" ;;
 matrix) matrix ;;
+table) table build/tests/escape/walled ;;
 svm) svm ;;
 *) hosted "$@" ;;
 esac
