@@ -110,42 +110,39 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
 
 static FILE *dump_file, *profile_file;
 
-static int cannot_write(const struct vm *vm, const char *path)
+static bool cannot_write(const struct vm *vm, const char *path)
 {
     fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, path, strerror(errno));
-    return EXIT_USAGE;
+    return false;
 }
 
-/* False: a sentence has been printed. */
+/* Before the wall. False: a sentence has been printed. */
 static bool open_files(const struct vm *vm)
 {
     if (word_dump && !(dump_file = file_create(word_dump)))
-        return cannot_write(vm, word_dump) < 0;
+        return cannot_write(vm, word_dump);
     if (word_profile && !(profile_file = file_create(word_profile)))
-        return cannot_write(vm, word_profile) < 0;
+        return cannot_write(vm, word_profile);
     return true;
 }
 
 static const char *confine(struct vm *vm, const struct direct *direct)
 {
-    FILE *const files[] = { dump_file, profile_file };
     struct wall w = { .ram = direct->shadow.memfd, .window_end = WINDOW_END };
-    int n = 0;
 
-    for (int i = 0; i < 2; i++)
-        if (files[i])
-            w.file[n++] = fileno(files[i]);
+    wall_keep(&w, dump_file);
+    wall_keep(&w, profile_file);
     return vm_confine(vm, w);
 }
 
 /* What --dump-cache and --profile ask for, at the end. Returns `status`, or EXIT_USAGE. */
 static int write_files(struct translator *t, const struct vm *vm, int status)
 {
-    if (dump_file && !trace_page(&t->cache, dump_file))
-        return cannot_write(vm, word_dump);
+    const char *failed = dump_file && !trace_page(&t->cache, dump_file) ? word_dump : NULL;
+
     if (profile_file && !profile_write(profile_file, vm->machine.counters.instructions))
-        return cannot_write(vm, word_profile);
-    return status;
+        failed = word_profile;
+    return failed && !cannot_write(vm, failed) ? EXIT_USAGE : status;
 }
 
 /* The virtual PC lies where translated code reaches it. */

@@ -1,8 +1,9 @@
-/* See wall.h. libseccomp writes the filter; what it costs a trap, and what Linux does for each property, is in README.md. */
+/* See wall.h. Each step returns NULL, or the sentence why not; libseccomp writes the filter. */
 #include "wall.h"
 
-#include <asm/ldt.h>
-#include <asm/prctl.h>
+#include <assert.h>
+#include <inttypes.h>
+#include <limits.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -20,8 +21,6 @@
 
 #define GIB (UINT64_C(1) << 30)
 
-enum { LDT_WRITE = 0x11 };      /* modify_ldt(2) */
-
 /* ---- files and limits ---------------------------------------------------------------------------- */
 
 /* Guest pages are not mapped yet, so this is the VMM's own memory. */
@@ -35,7 +34,7 @@ static const char *writable_or_executable(uint64_t *mapped)
     if (!maps)
         return "the wall: /proc/self/maps cannot be read; mount /proc";
     while (fgets(line, sizeof line, maps))
-        if (sscanf(line, "%lx-%lx %4s", &begin, &end, rights) == 3) {
+        if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) == 3) {
             *mapped += end - begin;
             both |= rights[1] == 'w' && rights[2] == 'x';
         }
@@ -43,36 +42,32 @@ static const char *writable_or_executable(uint64_t *mapped)
     return both ? "the wall: memory of the VMM's own is both writable and executable" : NULL;
 }
 
-static bool is_kept(const struct wall *w, int fd)
+static void lower(int *lowest, int from, int fd) { *lowest = fd >= from && fd < *lowest ? fd : *lowest; }
+
+/* The lowest descriptor from `from` on that is in use; INT_MAX: none. */
+static int next_kept(const struct wall *w, int from)
 {
-    bool kept = fd <= STDERR_FILENO || fd == w->ram;
+    int lowest = INT_MAX;
 
+    lower(&lowest, from, w->ram);
     for (int i = 0; i < WALL_FILES; i++)
-        kept |= fd == w->file[i];
+        lower(&lowest, from, w->file[i]);
     for (const struct wall_ioctl *c = w->ioctls; c && c->fd; c++)
-        kept |= fd == c->fd;
-    return kept;
-}
-
-static int highest_kept(const struct wall *w)
-{
-    int highest = w->ram > STDERR_FILENO ? w->ram : STDERR_FILENO;
-
-    for (int i = 0; i < WALL_FILES; i++)
-        highest = w->file[i] > highest ? w->file[i] : highest;
-    for (const struct wall_ioctl *c = w->ioctls; c && c->fd; c++)
-        highest = c->fd > highest ? c->fd : highest;
-    return highest;
+        lower(&lowest, from, c->fd);
+    return lowest;
 }
 
 static const char *close_others(const struct wall *w)
 {
-    int highest = highest_kept(w);
+    int from = STDERR_FILENO + 1, next;
 
-    for (int fd = STDERR_FILENO + 1; fd < highest; fd++)
-        if (!is_kept(w, fd))
-            close(fd);
-    return syscall(SYS_close_range, highest + 1, ~0u, 0) ? "the wall: close_range fails; Linux 5.9 or later is needed" : NULL;
+    do {
+        next = next_kept(w, from);
+        if (next > from && syscall(SYS_close_range, from, next - 1, 0))
+            return "the wall: close_range fails; Linux 5.9 or later is needed";
+        from = next + (next < INT_MAX);
+    } while (next < INT_MAX);
+    return NULL;
 }
 
 /* Not the size of files: standard output may be one, of any length. NOFILE is what poll() may ask for as well: one. */
@@ -83,9 +78,16 @@ static const char *limit(uint64_t mapped)
         { RLIMIT_AS, mapped + 4 * GIB + GIB / 4 },      /* the guest's window, and what the VMM may yet allocate */
     };
 
-    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++)
-        if (setrlimit(limits[i].what, &(struct rlimit){ limits[i].most, limits[i].most }))
-            return "the wall: setrlimit fails; the hard limit of this shell's address space (ulimit -H -v) may be too low";
+    for (unsigned i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        struct rlimit now;
+        rlim_t most = limits[i].most;
+
+        if (getrlimit(limits[i].what, &now))
+            return "the wall: getrlimit fails";
+        most = now.rlim_max < most ? now.rlim_max : most;       /* whoever started us may be stricter */
+        if (setrlimit(limits[i].what, &(struct rlimit){ most, most }))
+            return "the wall: setrlimit fails";
+    }
     return NULL;
 }
 
@@ -172,16 +174,18 @@ static void allow_memory(const struct wall *w)
           MASKED(3, kind, MAP_PRIVATE | MAP_ANONYMOUS));
     if (!w->ram)
         return;
-    ALLOW(mmap, BELOW(0, w->window_end), BELOW(1, GIB + 1),
-          MASKED(3, kind, MAP_SHARED | MAP_FIXED), EQUALS32(4, w->ram));
+    ALLOW(mmap, BELOW(0, w->window_end), BELOW(1, GIB + 1), MASKED(3, kind, MAP_SHARED | MAP_FIXED), EQUALS32(4, w->ram));
     ALLOW(mprotect, BELOW(0, w->window_end), BELOW(1, 4096 + 1));
 }
 
-/* What direct execution needs besides: descriptors, and the host's FS base where FSGSBASE is missing. */
+/* What direct execution needs besides: descriptors, and the host's FS base where FSGSBASE is missing. By number, for wherever
+ * else the emulation runs has no <asm/ldt.h>. */
 static void allow_segments(void)
 {
-    ALLOW(modify_ldt, EQUALS32(0, LDT_WRITE), EQUALS(2, sizeof(struct user_desc)));
-    ALLOW(arch_prctl, EQUALS32(0, ARCH_SET_FS));
+    enum { LDT_WRITE = 0x11, SET_FS = 0x1002 };         /* modify_ldt(2), arch_prctl(2) */
+
+    ALLOW(modify_ldt, EQUALS32(0, LDT_WRITE), EQUALS(2, 16));
+    ALLOW(arch_prctl, EQUALS32(0, SET_FS));
 }
 
 /* exit(), and abort() after an assertion of ours. */
@@ -194,8 +198,9 @@ static void allow_end(void)
     ALLOW(tgkill, EQUALS32(0, getpid()), EQUALS32(2, SIGABRT));
 }
 
-/* Without CTL_SSB, Linux before 5.16 would slow every load behind a store for as long as the filter is there: against a
- * leak between guest and VMM, which share the process all the same. */
+/* The filter is a list: what a page fault of the guest's costs a call of stands first. Without CTL_SSB, Linux before 5.16 would
+ * slow loads behind stores for as long as the filter is there, against a leak between guest and VMM, which share the process all
+ * the same. */
 static const char *forbid_system_calls(const struct wall *w)
 {
     const char *why = NULL;
@@ -204,7 +209,9 @@ static const char *forbid_system_calls(const struct wall *w)
     if (!filter)
         return "the wall: no memory for seccomp's filter";
     filter_failed = seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP) ||
-                    seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);
+                    seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1) ||
+                    seccomp_syscall_priority(filter, SCMP_SYS(mmap), 255) ||
+                    seccomp_syscall_priority(filter, SCMP_SYS(mprotect), 254);
     allow_files(w);
     allow_time();
     allow_memory(w);
@@ -222,7 +229,7 @@ static const char *forbid_system_calls(const struct wall *w)
 
 void wall_hit(int signal, siginfo_t *info, void *context)
 {
-    bool guests = (uintptr_t)info->si_call_addr >> 32 == 0;
+    bool guests = (uint64_t)(uintptr_t)info->si_call_addr >> 32 == 0;
     char text[240];
     int n = snprintf(text, sizeof text, "quadvisor: the wall: system call %d at rip %p is forbidden to this process: %s\n",
                      info->si_syscall, info->si_call_addr,
@@ -231,8 +238,7 @@ void wall_hit(int signal, siginfo_t *info, void *context)
 
     (void)signal;
     (void)context;
-    if (write(STDERR_FILENO, text, (size_t)n) < 0)
-        _exit(EXIT_BUG);
+    (void)!write(STDERR_FILENO, text, (size_t)n);       /* stdio may be what the guest has spoilt */
     _exit(EXIT_WALL);
 }
 
@@ -268,18 +274,30 @@ const char *wall_build(const struct wall *w)
     return why ? why : forbid_system_calls(w);
 }
 
+static void keep(struct wall *w, int fd)
+{
+    int n = 0;
+
+    while (n < WALL_FILES - 1 && w->file[n])
+        n++;
+    assert(!w->file[n]);
+    w->file[n] = fd;
+}
+
+void wall_keep(struct wall *w, FILE *f)
+{
+    if (f)
+        keep(w, fileno(f));
+}
+
 const char *vm_confine(struct vm *vm, struct wall w)
 {
-    int *file = w.file;
-
     if (vm->options.no_sandbox) {
         fprintf(stderr, "%s: --no-sandbox: there is no wall around this process; for debugging only\n", vm->name);
         return NULL;
     }
-    while (*file)
-        file++;
-    if (vm->counters)
-        *file++ = fileno(vm->counters);
-    *file = gdb_connection();
+    wall_keep(&w, vm->counters);
+    if (gdb_connection())
+        keep(&w, gdb_connection());
     return wall_build(&w);
 }

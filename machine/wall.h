@@ -7,6 +7,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <stdio.h>
 
 struct vm;
 
@@ -15,11 +16,14 @@ enum { WALL_FILES = 4, WALL_HIT = 1 /* si_code of its SIGSYS: SYS_SECCOMP, which
 struct wall_ioctl { int fd; unsigned long request; };
 
 struct wall {
-    int file[WALL_FILES];               /* descriptors beside 0, 1 and 2 that are read and written; 0: none */
+    int file[WALL_FILES];               /* descriptors beside 0, 1 and 2 that are read and written; 0: no more */
     int ram;                            /* the memfd whose pages may be mapped, with all rights, below window_end; 0: none */
     uint32_t window_end;                /* host linear */
     const struct wall_ioctl *ioctls;    /* allowed; NULL, or ends with descriptor 0 */
 };
+
+/* Add the descriptor of `f`, if that is not NULL. */
+void wall_keep(struct wall *w, FILE *f);
 
 /* Build it, for good. NULL, or a sentence that tells what failed; the process is then half walled in and should end. Landlock
  * is left out where the kernel lacks it, all else is required. Linux 5.9 or later; seccomp(2), landlock(7). */

@@ -55,18 +55,21 @@ START_TEST(defaults)
     ck_assert_uint_eq(options.mib, 64);
     ck_assert_uint_eq(options.timeout, 0);
     ck_assert_int_eq(options.trace, TRACE_NONE);
+    ck_assert(!options.no_sandbox);
 }
 END_TEST
 
 START_TEST(everything)
 {
-    ck_assert_int_eq(parse("-kernel k -append run=demo -m 128 -initrd i --trace=blocks --counters c --timeout 3"), -1);
+    ck_assert_int_eq(parse("-kernel k -append run=demo -m 128 -initrd i --trace=blocks --counters c --timeout 3 --no-sandbox"),
+                     -1);
     ck_assert_str_eq(options.append, "run=demo");
     ck_assert_str_eq(options.initrd, "i");
     ck_assert_uint_eq(options.mib, 128);
     ck_assert_int_eq(options.trace, TRACE_BLOCKS);
     ck_assert_str_eq(options.counters, "c");
     ck_assert_uint_eq(options.timeout, 3);
+    ck_assert(options.no_sandbox);
 }
 END_TEST
 

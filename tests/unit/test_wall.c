@@ -1,15 +1,17 @@
 /* The wall: a child builds it, then tries one thing. What is on the list works as before, and everything else ends the child, with
  * EXIT_WALL and a sentence. A sanitizer makes system calls of its own, so this is for the plain program only. */
+#include <asm/ldt.h>
+#include <asm/prctl.h>
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/prctl.h>
 #include <poll.h>
 #include <sched.h>
+#include <seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <asm/prctl.h>
-#include <linux/prctl.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
@@ -22,6 +24,9 @@
 #include "vm.h"
 #include "wall.h"
 
+#ifndef SANITIZED
+#define SANITIZED 0
+#endif
 #define WINDOW 0x10000000ul             /* for the test's child: nothing lies below it */
 enum { RWX = PROT_READ | PROT_WRITE | PROT_EXEC, BYTES = 1 << 20 };
 
@@ -122,6 +127,7 @@ static void by_int80(int number)
     long result = 20;
 
     (void)number;
+    build();
     __asm__ volatile ("int $0x80" : "+a" (result) :: "memory", "r8", "r9", "r10", "r11");
     _exit((int)result & 1);
 }
@@ -141,6 +147,8 @@ static bool allowed(int number)
     struct itimerspec at = { .it_value = { 1000000000, 0 } };
     struct pollfd p = { .fd = STDIN_FILENO, .events = POLLIN }, q = { .fd = forgotten, .events = POLLIN };
     uint8_t *page = (uint8_t *)0x100000;
+    struct user_desc descriptor = { .seg_32bit = 1, .useable = 1 };
+    uint64_t fs;
     char *big;
     int bytes;
 
@@ -155,10 +163,13 @@ static bool allowed(int number)
     case 5: return ioctl(device, FIONREAD, &bytes) == 0 || errno == ENOTTY;
     case 6: return write(file, "x", 1) == 1 && close(file) == 0;
     case 7: return poll(&q, 1, 0) == 1 && q.revents == POLLNVAL;        /* it is closed */
+    case 8:             /* descriptors, and FS where FSGSBASE is missing */
+        __asm__ ("mov %%fs:0, %0" : "=r" (fs));
+        return syscall(SYS_modify_ldt, 0x11, &descriptor, sizeof descriptor) == 0 && syscall(SYS_arch_prctl, ARCH_SET_FS, fs) == 0;
     default: return false;
     }
 }
-enum { ALLOWED = 8 };
+enum { ALLOWED = 9 };
 
 static void try_allowed(int number)
 {
@@ -173,10 +184,24 @@ static void try_assertion(int number)
     abort();
 }
 
-static void try_to_build(int number)
+static void try_with_writable_code(int number)
 {
     (void)number;
     mmap(NULL, 4096, RWX, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    build();
+    _exit(0);
+}
+
+/* A kernel that lacks one of these. */
+static void try_without(int call)
+{
+    scmp_filter_ctx older = seccomp_init(SCMP_ACT_ALLOW);
+    struct scmp_arg_cmp set_seccomp = { 0, SCMP_CMP_EQ, PR_SET_SECCOMP, 0 };
+
+    if (seccomp_rule_add(older, SCMP_ACT_ERRNO(ENOSYS), call, 0) ||
+        (call == SCMP_SYS(seccomp) && seccomp_rule_add_array(older, SCMP_ACT_ERRNO(EINVAL), SCMP_SYS(prctl), 1, &set_seccomp)) ||
+        seccomp_load(older))
+        _exit(99);
     build();
     _exit(0);
 }
@@ -239,10 +264,31 @@ END_TEST
 START_TEST(wants_no_writable_code)
 {
     char said[1000];
-    int status = child(try_to_build, 0, said, sizeof said);
+    int status = child(try_with_writable_code, 0, said, sizeof said);
 
     ck_assert_int_eq(WEXITSTATUS(status), EXIT_HOST);
     ck_assert_ptr_nonnull(strstr(said, "both writable and executable"));
+}
+END_TEST
+
+START_TEST(does_without_landlock)
+{
+    char said[1000];
+
+    ck_assert_msg(child(try_without, SCMP_SYS(landlock_create_ruleset), said, sizeof said) == 0, "%s", said);
+}
+END_TEST
+
+START_TEST(wants_seccomp_and_close_range)
+{
+    static const struct { int call; const char *says; } needed[] = {
+        { SCMP_SYS(seccomp), "CONFIG_SECCOMP_FILTER" }, { SCMP_SYS(close_range), "Linux 5.9" },
+    };
+    char said[1000];
+    int status = child(try_without, needed[_i].call, said, sizeof said);
+
+    ck_assert_msg(WEXITSTATUS(status) == EXIT_HOST, "status %#x, %s", status, said);
+    ck_assert_ptr_nonnull(strstr(said, needed[_i].says));
 }
 END_TEST
 
@@ -250,14 +296,15 @@ Suite *suite_wall(void);
 Suite *suite_wall(void)
 {
     Suite *suite = suite_create("wall");
-#ifndef __SANITIZE_ADDRESS__
     TCase *tests = tcase_create("wall");
 
-    tcase_add_loop_test(tests, forbids, 0, FORBIDDEN);
+    tcase_add_loop_test(tests, forbids, 0, FORBIDDEN + 1);
     tcase_add_loop_test(tests, allows, 0, ALLOWED);
     tcase_add_test(tests, an_assertion_ends_as_ever);
     tcase_add_test(tests, wants_no_writable_code);
-    suite_add_tcase(suite, tests);
-#endif
+    tcase_add_test(tests, does_without_landlock);
+    tcase_add_loop_test(tests, wants_seccomp_and_close_range, 0, 2);
+    if (!SANITIZED)
+        suite_add_tcase(suite, tests);
     return suite;
 }
