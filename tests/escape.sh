@@ -82,8 +82,8 @@ hosted() {
     "$ROOT/build/emulation" -kernel "$GUEST" -append list >list
     while read -r name class; do
         # shellcheck disable=SC2086
-        case $name:$engine in
-        ?-forever*:* | k-slots:bt-patch | k-esp-secret:bt-patch) attempt "$name" 1 $vmm "$@" >"$name.late" & ;;
+        case $name in
+        ?-forever*) attempt "$name" 1 $vmm "$@" >"$name.late" & ;;
         *) attempt "$name" 8 $vmm "$@" ;;
         esac
     done <list
