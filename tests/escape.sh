@@ -144,11 +144,17 @@ table() {
         }' | sed 's/ *$//'
 }
 
-# What came out more often than never, by engine.
+# How often each verdict, by engine.
 totals() {
     awk 'NR == 1 { for (i = 3; i <= NF; i++) engine[i - 1] = $i; columns = NF - 1; next }
          { for (i = 2; i <= columns; i++) if ($i != "-") { n[$i, i]++; verdicts[$i] } }
-         END { for (v in verdicts) { line = sprintf("  %-10s", v); for (i = 2; i <= columns; i++) line = line sprintf(" %-8s", n[v, i] + 0); print line } }' "$1" | sort
+         END {
+             for (v in verdicts) {
+                 line = sprintf("  %-24s", v)
+                 for (i = 2; i <= columns; i++) line = line sprintf(" %-8s", n[v, i] + 0)
+                 print line
+             }
+         }' "$1" | sort
 }
 
 matrix() {
@@ -156,7 +162,10 @@ matrix() {
     mkdir -p $dir/walled $dir/unwalled
     for engine in $ENGINES; do
         sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts
-        case $engine in svm) cp $dir/walled/svm.verdicts $dir/unwalled ;; *) sh tests/escape.sh "$engine" --no-sandbox >$dir/unwalled/$engine.verdicts ;; esac
+        case $engine in
+        svm) cp $dir/walled/svm.verdicts $dir/unwalled ;;
+        *) sh tests/escape.sh "$engine" --no-sandbox >$dir/unwalled/$engine.verdicts ;;
+        esac
     done
     table $dir/walled >$dir/walled.txt
     table $dir/unwalled >$dir/unwalled.txt
