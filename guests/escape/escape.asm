@@ -89,6 +89,8 @@ user_stack_top:
         xor     eax, eax
         rep stosd
         mov     dword [ebp + DIR + 0x2000], FRAME + 7
+        mov     dword [ebp + DIR + 0x3000], SECRET - BASE + 3
+        mov     dword [ebp + DIR + (KERNELS >> 20)], DIR + 0x3003
         mov     dword [ebp + DIR], DIR + 0x1007         ; until the jump
 %endmacro
 
@@ -312,6 +314,11 @@ machine:
         xor     ecx, ecx
         mov     fs, ecx
         mov     gs, ecx
+        mov     eax, KERNELS                            ; so that it is mapped, for whoever gets around the segments
+        cmp     dword [pv], 0
+        je      .touch
+        mov     eax, PV_KERNELS
+.touch: mov     eax, [eax]
         pop     esi
         ret
 
