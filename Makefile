@@ -141,6 +141,12 @@ GUEST_ENDED = status=$$?; [ $$((status % 2)) -eq 1 ] || exit $$status
 run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
 	@$(QEMU_RUN) $< -append "$(APPEND)"; $(GUEST_ENDED)
 
+# The adversary.
+$(B)/guests/escape.elf: guests/escape/escape.asm $(wildcard guests/escape/*.inc) guests/escape/escape.ld $(B)/include/pc.inc $(B)/include/pv.inc | packages
+	@mkdir -p $(@D)
+	$(NASM) -f elf32 -w+all -I$(B)/include/ -Iguests/escape/ -o $@.o $<
+	$(LD) -m elf_i386 -T guests/escape/escape.ld -o $@ $@.o
+
 -include $(GUEST_USER_OBJ:.o=.d) $(GUEST_KERNEL_OBJ:.o=.d) $(PV_KERNEL_OBJ:.o=.d) $(B)/guests-pv/user/start-asm.d
 
 # ---- machine, VMMs -------------------------------------------------------------------------------
@@ -498,8 +504,12 @@ $(B)/tests/devices: tests/devices.asm tests/bad/guest.inc tests/bad/guest.ld | p
 .PHONY: check
 check: $(B)/tests/unit $(B)/tests/unit-asan $(B)/fuzz/replay $(B)/tests/direct $(B)/tests/streams $(B)/trap-emulate $(B)/binary-translation $(B)/doctor $(B)/guests/kernel.elf
 check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)/hwassist-bare.elf $(B)/quadbench $(B)/quadreport $(B)/timeline
-check: $(BAD_GUESTS) $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
+check: $(BAD_GUESTS) $(B)/guests/escape.elf $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
+
+.PHONY: escape
+escape: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/hwassist-bare.elf $(B)/guests/escape.elf ## what an adversary gets out of each VMM, behind the wall and without it
+	@sh tests/escape.sh matrix
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.
 .PHONY: check-bochs

@@ -4,9 +4,11 @@
 #include <string.h>
 
 #include "direct/world.h"
+#include "gate.h"
 #include "look.h"
 #include "machine.h"
 #include "run.h"
+#include "status.h"
 
 /* Who decodes what stands at EIP must not see a patch of ours. */
 void run_uncover(struct translator *t)
@@ -49,6 +51,25 @@ bool run_is_in_place(const struct translator *t)
            (cs->attr & ATTR_BIG) && t->direct->shadow.window == 0;
 }
 
+/* The monitor's code segment, in which patched code runs, does not end below the hole. What leads there and is none of the monitor's
+ * jumps is the guest's own. */
+static bool is_monitors(struct translator *t, uint32_t host)
+{
+    return cache_block_at(&t->cache, host) ||
+           (direct_world.signal == SIGALRM && (cache_exit_at(&t->cache, host) || gate_contains(host)));
+}
+
+static enum direct_exit fetched_in_hole(struct translator *t)
+{
+    struct machine *m = t->m;
+    struct translation tr;
+
+    if (!memory_walk(m, m->cpu.eip, 0, &tr))
+        return run_count(t, COUNT_EXCEPTION, DIRECT_EXCEPTION);
+    machine_stop(m, EXIT_CRASH, "the guest executes code where the monitor lives, at the top of its address space");
+    return DIRECT_STOPPED;
+}
+
 /* The kernel's code where it is, patched. What is not patched because nobody knew it for code either traps, or is wrong. */
 enum direct_exit run_in_place(struct translator *t, bool *again)
 {
@@ -67,7 +88,9 @@ enum direct_exit run_in_place(struct translator *t, bool *again)
     if (!direct_world.signal)
         return run_take_exit(t, (int)HOLE->slots.exit, context, again);
     if (cpu->eip >= HOLE_BEGIN)
-        return run_take_signal(t, context, again);
+        return is_monitors(t, cpu->eip) ? run_take_signal(t, context, again) : fetched_in_hole(t);
+    if (direct_world.seg[CS] == LINUX_CODE32 || direct_world.seg[CS] == LINUX_CODE64)
+        return direct_classify(t->direct, again);       /* the end */
     memcpy(direct_world.seg, t->direct->selector, sizeof direct_world.seg);
     patch = patch_at(t->patches, cpu->eip - 1);
     if (direct_world.trap == VEC_BP && direct_world.signal == SIGTRAP && patch)

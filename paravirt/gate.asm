@@ -214,7 +214,9 @@ gate_restart:
         mov     rsp, [direct_world + WORLD_HOST_RSP]
         push    r11
         popfq
-.go:    mov     esp, r12d
+.go:    xor     r10d, r10d                      ; these point into the VMM, which a guest in 64-bit mode could see
+        xor     r13d, r13d
+        mov     esp, r12d
         jmp     far dword [direct_world + WORLD_TARGET]
 gate_restart_end:
 

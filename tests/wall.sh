@@ -79,3 +79,38 @@ test_vmm_wall_from_outside()
     ! awk '$2 ~ /wx/' maps | grep -v 'memfd:guest-ram' || fail "writable and executable memory of the VMM's own: $PWD/maps"
     ! grep -- '->' files | grep -Ev ' [012] -> | -> /memfd:guest-ram' || fail "open for nobody: $PWD/files"
 }
+
+# The adversary, guests/escape: each attempt has the verdict that tests/expected/escape.txt says, and none gets out.
+escapes()
+{
+    setarch -R true 2>/dev/null || skip "setarch -R is not allowed here"
+    (cd "$ROOT" && sh tests/escape.sh "$1") >verdicts || cannot "it does not run here"
+    sh "$ROOT/tests/escape.sh" column "$EXPECTED/escape.txt" "$1" >expected
+    [ "$(wc -l <expected)" -ge 60 ] || fail "no more than $(wc -l <expected) attempts"
+    ! grep ' out$' verdicts || fail "a guest got out: $PWD/verdicts"
+    awk 'NR == FNR { is[$1] = $2; next }
+         !($1 in is) || is[$1] !~ "^(" $2 ")$" { print $1 ": " is[$1] ", not " $2 }
+         { delete is[$1] }
+         END { for (name in is) print name ": not expected" }' verdicts expected >difference
+    [ ! -s difference ] || fail "$(wc -l <difference) verdicts are not those of tests/expected/escape.txt: $PWD/difference"
+}
+test_vmm_wall_escape()
+{
+    case ${NAME%%.*} in bt-small) skip "bt-all is tried" ;; esac
+    escapes "${NAME%%.*}"
+}
+test_svm_escape() { escapes svm; }
+
+# Every byte of the ELF and multiboot headers, spoilt three ways: the VMM says no, or runs what it got, and never breaks.
+test_wall_spoilt_headers()
+{
+    for offset in $(seq 0 115) $(seq 4096 4107); do
+        for byte in 000 177 377; do
+            spoil "$offset" $byte
+            got=0
+            timeout -k 1 10 "$VMM" -kernel spoiled --timeout 1 >stdout 2>stderr </dev/null || got=$?
+            [ $got -ne 6 ] || cannot "$(head -n 1 stderr)"
+            case $got in 1 | 2 | 4 | 124) ;; *) fail "exit status $got from byte $offset, octal $byte: $PWD/spoiled" ;; esac
+        done
+    done
+}

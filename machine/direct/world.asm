@@ -15,6 +15,7 @@ bits 64
 
 extern direct_world
 extern world_bug
+extern __executable_start, etext
 global direct_enter
 global direct_gate
 global signal_entry
@@ -67,6 +68,14 @@ section .text
 %%same:
 %endmacro
 
+%macro hide_registers 0                         ; no pointer of ours for a guest that finds 64-bit mode
+    %assign n 8
+    %rep 8
+        xor     r%[n]d, r%[n]d
+    %assign n n + 1
+    %endrep
+%endmacro
+
 %macro load_registers 0                         ; all but ESP and EDI
         mov     eax, [rdi + VCPU_EAX]
         mov     ecx, [rdi + VCPU_ECX]
@@ -107,12 +116,8 @@ enter_begin:
 .untranslated:
         mov     fs, [direct_world + WORLD_FS]
         mov     gs, [direct_world + WORLD_GS]
-%assign n 8                                     ; no pointer of ours for a guest that finds 64-bit mode
-%rep 8
-        xor     r%[n]d, r%[n]d
-%assign n n + 1
-%endrep
 .loaded:
+        hide_registers
         test    dword [direct_world + WORLD_EFLAGS], FLAG_TF
         jnz     step
 
@@ -147,6 +152,7 @@ again:  cmp     byte [direct_world + WORLD_KICK], 0
         jne     enter_end
         mov     byte [direct_world + WORLD_DISPATCH], 1
         mov     rdi, [direct_world + WORLD_VCPU]
+        hide_registers
         jmp     enter_begin.jump
 
 ; IRETQ sets the trap flag for the guest's first instruction: POPFQ would for one of ours.
@@ -234,7 +240,15 @@ signal_entry:
         mov     rcx, rax
         shr     rcx, 32                         ; 64-bit code below 4 GiB: the guest found Linux's selector
         jz      from_guest
-        mov     byte [direct_world + WORLD_DISPATCH], 0
+        cmp     byte [direct_world + WORLD_DISPATCH], 0         ; and where nothing is ours while the guest runs, it is the guest
+        je      .ours                                           ; as well
+        lea     rcx, [__executable_start]
+        cmp     rax, rcx
+        jb      from_guest
+        lea     rcx, [etext]
+        cmp     rax, rcx
+        jae     from_guest
+.ours:  mov     byte [direct_world + WORLD_DISPATCH], 0
         cmp     edi, SIGALRM
         jne     bug
         lea     rcx, [enter_begin]
