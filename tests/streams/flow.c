@@ -240,12 +240,20 @@ static void add_block(int depth)
         add_system();
 }
 
+uint64_t stream_begin(const struct stream *s)
+{
+    struct rng mixed = { s->seed };
+
+    return (s->portable ? rng_next(&mixed) : s->seed * 0x9e3779b97f4a7c15) + s->number * 2;
+}
+
 void stream_generate(struct stream *s, uint64_t seed, unsigned number, bool portable)
 {
-    struct rng r = { seed * 0x9e3779b97f4a7c15 + number * 2 };
+    struct rng r;
 
     *s = (struct stream){ .seed = seed, .number = number, .portable = portable,
                           .defined = portable || number % 2 };
+    r.state = stream_begin(s);
     g.s = s;
     g.r = &r;
     g.keep = 0;

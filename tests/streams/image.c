@@ -159,7 +159,7 @@ static void lay_out(struct image *i, struct stream *s)
 
 void image_make(struct image *i, struct stream *s)
 {
-    struct rng r = { s->seed * 0x9e3779b97f4a7c15 + s->number * 2 + 1 }, data = { rng_next(&r) };
+    struct rng r = { stream_begin(s) + 1 }, data = { rng_next(&r) };
 
     memset(i, 0, sizeof *i);
     vcpu_reset(&i->cpu, 0, 0);

@@ -65,6 +65,10 @@ struct stream {
 /* In flow.c */
 void stream_generate(struct stream *s, uint64_t seed, unsigned number, bool portable);
 
+/* Where its random numbers begin. Those of portable streams are mixed: seeds in a row would share theirs. (Of the others the labs
+ * know some by number.) */
+uint64_t stream_begin(const struct stream *s);
+
 /* In image.c: the state in which a stream begins. */
 struct image {
     struct vcpu cpu;
