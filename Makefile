@@ -566,7 +566,7 @@ $(B)/fuzz/parts.a $(B)/asan/fuzz-parts.a:
 $(FUZZ_ALL:%=$(B)/fuzz/%): $(B)/fuzz/%: $(B)/fuzz/obj/tests/fuzz/%.o $(B)/fuzz/parts.a
 	clang -fsanitize=fuzzer,address,undefined -Wl,-z,muldefs -o $@ $^ $(UNIT_LIBS)
 
-$(B)/fuzz/targets.h: $(wildcard tests/fuzz/*.c)
+$(B)/fuzz/targets.h: $(wildcard tests/fuzz/*.c) tests/fuzz
 	@mkdir -p $(@D)
 	printf 'TARGET(%s)\n' $(FUZZ_ALL) > $@
 

@@ -124,6 +124,17 @@ static json_t *series_json(int e, int b)
     return r;
 }
 
+static _Noreturn void cannot_write(const char *file)
+{
+    int error = errno;
+    char made[100];
+    snprintf(made, sizeof made, "%s.new", file);
+    unlink(made);
+    fprintf(stderr, "quadbench: %s cannot be written: %s; what was there is kept, and so is what is measured: once there is "
+            "room, RESUME=1 writes it\n", file, error ? strerror(error) : "no memory");
+    exit(1);
+}
+
 /* What is whole takes the place of what an earlier run left, which a full disk must not spoil. */
 static void put_in_place(bool whole, const char *file)
 {
@@ -131,20 +142,15 @@ static void put_in_place(bool whole, const char *file)
     snprintf(made, sizeof made, "%s.new", file);
     if (whole && rename(made, file) == 0)
         return;
-    fprintf(stderr, "quadbench: %s cannot be written: %s; what was there is kept, and so is what is measured: once there is "
-            "room, RESUME=1 writes it\n", file, strerror(errno));
-    unlink(made);
-    exit(1);
+    cannot_write(file);
 }
 
 static void write_csv(void)
 {
     FILE *f = fopen(OUT "results.csv.new", "w");
     bool whole;
-    if (!f) {
-        put_in_place(false, OUT "results.csv");
-        return;
-    }
+    if (!f)
+        cannot_write(OUT "results.csv");
     fprintf(f, "technique,benchmark,run,value,unit,status\n");
     for (int e = 0; engines[e].name; e++)
         for (int b = 0; benchmarks[b].name; b++) {
@@ -257,6 +263,7 @@ void write_results(json_t *facts)
     for (int e = 0; engines[e].name; e++)
         if (verdicts[e].ran || verdicts[e].reason[0])
             json_array_append_new(correctness, verdict_json(e));
+    errno = 0;
     json_t *root = json_pack("{s:i, s:O, s:o, s:o, s:o, s:o, s:o, s:o}", "schema_version", SCHEMA_VERSION, "context", facts, "techniques",
                              techniques_json(), "benchmarks", benchmarks_json(), "results", results, "correctness", correctness, "targets",
                              targets_json(), "profiles", profiles_json());

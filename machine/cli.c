@@ -32,6 +32,9 @@ static const struct option long_options[] = {
 
 static void help(const char *vmm, const char *summary, const char *traces, const struct cli_option *own)
 {
+    static const char timeline[] =
+        "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n";
+
     printf("%s: %s\n\n"
            "usage: %s -kernel FILE [options]\n"
            "  -kernel FILE      the guest: a multiboot 1 kernel, ELF32\n"
@@ -44,9 +47,7 @@ static void help(const char *vmm, const char *summary, const char *traces, const
            "  --gdb[=PORT]      wait for the GNU debugger at this port of this host (default %d)\n"
            "  --no-sandbox      leave out the wall around this process: for debugging it, never for a guest that is not yours\n"
            "  --help, --version\n",
-           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces,
-           !strstr(traces, "timeline") ? ""
-           : "                    (timeline: at the end, when the guest was left and entered; `make timeline` draws it)\n", EXIT_TIMEOUT, GDB_DEFAULT);
+           vmm, summary, vmm, MIB_MAX, MIB_DEFAULT, traces, strstr(traces, "timeline") ? timeline : "", EXIT_TIMEOUT, GDB_DEFAULT);
     for (; own && own->name; own++)
         printf("  --%-15s %s\n", own->usage, own->help);
     printf("\n"

@@ -29,7 +29,8 @@ struct cli_option {
 };
 
 /* Returns -1 to go on with *options, or the status to exit with: 0 after --help and --version, EXIT_USAGE
- * after a sentence on stderr. `vmm` is the program's name, `summary` its line in --help; `own` may be NULL. */
+ * after a sentence on stderr. Makes the console ready as well (console_init()). `vmm` is the program's name, `summary` its
+ * line in --help; `own` may be NULL. */
 int cli_parse(struct options *options, int argc, char **argv, const char *vmm, const char *summary,
               const struct cli_option *own);
 

@@ -133,12 +133,14 @@ static bool takes(int what, int n)
 {
     const char *who = what == 'c' ? "--compare" : what == 'p' ? "--predict" : what == 's' ? "--print" : what == 'S' ? "--slides"
                       : what == 'k' ? "--check" : "the report";
+    const char *others = "; two go side by side with `make compare OLD= NEW=`, several with `make report RESULTS=`";
+    char count[32];
     int least = what == 'c' ? 2 : 1, most = what == 'c' ? 2 : strchr("psS", what) ? 1 : FILES_MAX;
 
     if (n >= least && n <= most)
         return true;
-    fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who,
-            most == 1 ? "one file" : most == 2 ? "two files" : "at most 16 files", n, most == 1 ? "; two go side by side with `make compare OLD= NEW=`, several with `make report RESULTS=`" : "");
+    snprintf(count, sizeof count, most == 1 ? "one file" : most == 2 ? "two files" : "1 to %d files", FILES_MAX);
+    fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who, count, n, most == 1 ? others : "");
     return false;
 }
 

@@ -74,6 +74,7 @@ static void run_target(int which, struct progress *p)
     for (long n; f && (n = next_input(f, data, &p->line)) >= 0; p->done++) {
         uint8_t *copy = malloc(n ? (size_t)n : 1);
 
+        alarm(SECONDS_MAX);                             /* some inputs are there because they had no end */
         memcpy(copy, data, (size_t)n);
         targets[which].run(copy, (size_t)n);
         free(copy);
@@ -89,7 +90,6 @@ static bool passes(int which, struct progress *p)
     fflush(stdout);
     child = fork();
     if (child == 0) {
-        alarm(SECONDS_MAX);                             /* some inputs are there because they had no end */
         run_target(which, p);
         _exit(0);
     }
