@@ -1,7 +1,9 @@
 /* A host on which something fails: an LD_PRELOAD library that counts the C library's calls by which the VMMs ask Linux for things,
  * and fails one. FAULT=mmap:7:ENOMEM fails the 7th mmap(), mmap:7+:ENOMEM that and all later ones; FAULT=count:FILE fails
- * none and counts into FILE (fault.h). syscall() counts by the call's own name. Out of reach: arch_prctl in world.asm, what libc
+ * none and counts into FILE (fault.h). syscall() counts by the call's own name; set_cpuid is arch_prctl(ARCH_SET_CPUID), hwcap2 is
+ * getauxval(AT_HWCAP2), both of which a host may lack without harm. Out of reach: arch_prctl in world.asm, what libc
  * calls within itself (but for the reads and writes of files that fopen() opened), clock_gettime, which cannot fail. */
+#include <asm/prctl.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -25,7 +27,8 @@
 
 #define CALLS(call) \
     call(mmap, ENOMEM) call(munmap, ENOMEM) call(mprotect, ENOMEM) call(memfd_create, EMFILE) call(ftruncate, ENOSPC) \
-    call(malloc, ENOMEM) call(calloc, ENOMEM) call(realloc, ENOMEM) call(modify_ldt, ENOSYS) call(arch_prctl, ENODEV) \
+    call(malloc, ENOMEM) call(calloc, ENOMEM) call(realloc, ENOMEM) call(modify_ldt, ENOSYS) call(arch_prctl, EPERM) \
+    call(set_cpuid, ENODEV) call(hwcap2, ENOENT) \
     call(prctl, EINVAL) call(timer_create, EAGAIN) call(timer_settime, EINVAL) call(sigaction, EINVAL) \
     call(sigaltstack, ENOMEM) call(getauxval, ENOENT) call(fopen, EMFILE) call(fread, EIO) call(fwrite, ENOSPC) \
     call(open, EMFILE) call(read, EIO) call(write, ENOSPC) call(poll, ENOMEM) call(ppoll, ENOMEM) call(ioctl, EINVAL) \
@@ -116,7 +119,6 @@ WRAP(int, timer_create, (clockid_t clock, struct sigevent *event, timer_t *timer
 WRAP(int, timer_settime, (timer_t timer, int flags, const struct itimerspec *at, struct itimerspec *old), (timer, flags, at, old), -1)
 WRAP(int, sigaction, (int number, const struct sigaction *action, struct sigaction *old), (number, action, old), -1)
 WRAP(int, sigaltstack, (const stack_t *stack, stack_t *old), (stack, old), -1)
-WRAP(unsigned long, getauxval, (unsigned long type), (type), 0)
 WRAP(ssize_t, read, (int fd, void *data, size_t n), (fd, data, n), -1)
 WRAP(ssize_t, write, (int fd, const void *data, size_t n), (fd, data, n), -1)
 WRAP(int, poll, (struct pollfd *fds, nfds_t n, int timeout), (fds, n, timeout), -1)
@@ -154,6 +156,17 @@ void *realloc(void *old, size_t n) { return !SPARED && fails(CALL_realloc) ? NUL
 __attribute__((constructor))
 static void spare(void) { dl_iterate_phdr(find_spared, NULL); }
 
+unsigned long getauxval(unsigned long type)
+{
+    static unsigned long (*real)(unsigned long);
+
+    if (fails(type == AT_HWCAP2 ? CALL_hwcap2 : CALL_getauxval))
+        return 0;
+    if (!real)
+        real = (unsigned long (*)(unsigned long))dlsym(RTLD_NEXT, "getauxval");
+    return real(type);
+}
+
 /* ---- with a variable number of arguments ---------------------------------------------------------- */
 
 #define TAKE(n, last) \
@@ -167,10 +180,11 @@ static void spare(void) { dl_iterate_phdr(find_spared, NULL); }
 long syscall(long number, ...)
 {
     static long (*real)(long, ...);
-    int call = number == SYS_modify_ldt ? CALL_modify_ldt : number == SYS_arch_prctl ? CALL_arch_prctl
+    TAKE(6, number);
+    int call = number == SYS_modify_ldt ? CALL_modify_ldt
+               : number == SYS_arch_prctl ? (int)a[0] == ARCH_SET_CPUID ? CALL_set_cpuid : CALL_arch_prctl
                : number == SYS_seccomp ? CALL_seccomp : number == SYS_close_range ? CALL_close_range
                : number == SYS_landlock_create_ruleset ? CALL_landlock_create_ruleset : -1;
-    TAKE(6, number);
 
     if (call >= 0 && fails(call))
         return -1;

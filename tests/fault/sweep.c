@@ -1,8 +1,9 @@
-/* sweep [--every] [--seed N] [--whole FILE]... SHIM PROGRAM ARGUMENTS...: one run of the program for each of its calls that shim.c
- * knows and each n, in which the n-th fails, once or from then on. Each run must end as the one without a fault does, or with status 6
- * or 2 and a sentence that tells what failed and errno's meaning, having printed no more than a beginning of what is right.
- * A FILE that the program writes must be whole if it says so. Without --every, each n once only, and beyond EACH a sample.
- * Writes stdout, stderr and counts into the current directory. Exit status 0: no run was wrong. */
+/* sweep [--every] [--seed N] [--status N] [--whole FILE]... SHIM PROGRAM ARGUMENTS...: one run of the program for each of its calls
+ * that shim.c knows and each n, in which the n-th fails, once or from then on. Each must end as the run without a fault does, whose
+ * status must be N (1); or with status 6 or 2 and a sentence that tells what failed and errno's meaning, having printed no more
+ * than a beginning of what is right. A FILE that it writes must be whole if it says so. Without --every, each n once only, and
+ * beyond EACH a sample. Writes stdout, stderr and counts into the current directory. SLOW=3: wait three times as long.
+ * Exit status 0: no run was wrong; 1: some were; 6: this host cannot run the program, and why; 2: nothing could be swept. */
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -18,7 +19,7 @@
 
 #include "fault.h"
 
-enum { EACH = 16, SAMPLE = 8, FILES_MAX = 4, END = 4, TIMEOUT_MS = 10000, TEXT = 1 << 16 };
+enum { EACH = 4, SAMPLE = 3, FILES_MAX = 4, END = 4, TIMEOUT_MS = 10000, TEXT = 1 << 16 };
 enum { STATUS_USAGE = 2, STATUS_HOST = 6, TIMED_OUT = -1000 };
 
 struct outcome { int status; char out[TEXT], err[TEXT]; };      /* status: negative for a signal */
@@ -27,6 +28,7 @@ static const char *shim, *files[FILES_MAX];
 static char **command, ends[FILES_MAX][END];
 static struct outcome clean, now;
 static bool every;
+static int timeout_ms = TIMEOUT_MS;
 static unsigned seed = 1, state, runs, survived, wrong;
 
 /* ---- one run ------------------------------------------------------------------------------------- */
@@ -47,15 +49,25 @@ static void start(const char *fault)
     _exit(127);
 }
 
+/* What sweep.c itself needs is refused. */
+static void give_up(const char *what)
+{
+    fprintf(stderr, "sweep: %s: %s\n", what, strerror(errno));
+    exit(STATUS_USAGE);
+}
+
 static int ended(pid_t pid)
 {
     struct pollfd end = { .fd = (int)syscall(SYS_pidfd_open, pid, 0), .events = POLLIN };
-    bool in_time = poll(&end, 1, TIMEOUT_MS) == 1;
-    int status;
+    bool in_time = end.fd >= 0 && poll(&end, 1, timeout_ms) == 1;
+    int status, error = errno;
 
     if (!in_time)
         kill(pid, SIGKILL);
     waitpid(pid, &status, 0);
+    errno = error;
+    if (end.fd < 0)
+        give_up("pidfd_open, for which Linux 5.3 or later is needed");
     close(end.fd);
     return !in_time ? TIMED_OUT : WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
 }
@@ -76,6 +88,8 @@ static void run(const char *fault, struct outcome *o)
     for (int i = 0; i < FILES_MAX && files[i]; i++)
         unlink(files[i]);
     pid = fork();
+    if (pid < 0)
+        give_up("fork");                                /* kill(-1, ...) would be to everybody */
     if (pid == 0)
         start(fault);
     o->status = ended(pid);
@@ -124,13 +138,16 @@ static const char *judge_refusal(int error)
 /* NULL: as it should be. */
 static const char *judge(int error)
 {
+    const char *why;
+
     if (now.status == TIMED_OUT)
         return "it hangs";
     if (now.status < 0)
         return "a signal ended it";
     if (now.status == clean.status && !strcmp(now.out, clean.out)) {
-        survived++;
-        return judge_files();
+        why = judge_files();
+        survived += !why;
+        return why;
     }
     if (now.status == STATUS_HOST || now.status == STATUS_USAGE)
         return judge_refusal(error);
@@ -195,25 +212,50 @@ static void sweep(void)
         fclose(f);
 }
 
+/* Each run is held against this one, so it must be right itself. Returns 0, or the status to exit with. */
+static int run_clean(int expected)
+{
+    int first_line;
+
+    run("count:counts", &clean);
+    if (clean.status == expected)
+        return 0;
+    first_line = (int)strcspn(clean.err, "\n");
+    if (clean.status == STATUS_HOST) {
+        printf("%.*s\n", first_line, clean.err);
+        return STATUS_HOST;
+    }
+    printf("without a fault it ends with status %d: %.*s\n", clean.status, first_line, clean.err);
+    return STATUS_USAGE;
+}
+
 int main(int argc, char **argv)
 {
-    int at = 1, n = 0;
+    const char *slow = getenv("SLOW");
+    int at = 1, n = 0, expected = 1, status;
 
     for (; at + 1 < argc && argv[at][0] == '-'; at++)
         if (!strcmp(argv[at], "--every"))
             every = true;
         else if (!strcmp(argv[at], "--seed"))
             seed = (unsigned)atoi(argv[++at]);
+        else if (!strcmp(argv[at], "--status"))
+            expected = atoi(argv[++at]);
         else if (!strcmp(argv[at], "--whole") && n < FILES_MAX)
             files[n++] = argv[++at];
     if (at + 2 > argc) {
-        fprintf(stderr, "usage: sweep [--every] [--seed N] [--whole FILE]... SHIM PROGRAM ARGUMENTS...\n");
-        return 2;
+        fprintf(stderr, "usage: sweep [--every] [--seed N] [--status N] [--whole FILE]... SHIM PROGRAM ARGUMENTS...\n");
+        return STATUS_USAGE;
     }
     state = seed;
     shim = argv[at];
     command = argv + at + 1;
-    run("count:counts", &clean);
+    if (slow && atof(slow) > 0)
+        timeout_ms = (int)(TIMEOUT_MS * atof(slow));
+    setlinebuf(stdout);
+    status = run_clean(expected);
+    if (status)
+        return status;
     for (int i = 0; i < n; i++)
         read_end(files[i], ends[i]);
     sweep();
