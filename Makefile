@@ -485,7 +485,7 @@ $(B)/tests/fault/%: tests/fault/%.c tests/fault/fault.h | packages
 .PHONY: check-long
 check-long: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/doctor $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(FAULT_PROGRAMS)
 check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams, hypercalls, faults of the host, random guests at length, a minute of each fuzz target (SEED= CYCLES= TIME=60)
-	EVERY=1 CYCLES=$(or $(CYCLES),10000) sh tests/run $(FAULT_ENGINES:%=%.vmm_fault_sweep) fault_cycles
+	EVERY=1 CYCLES=$(or $(CYCLES),10000) sh tests/run $(FAULT_ENGINES:%=%.vmm_fault_sweep) bt_fault_sweep_of_files fault_cycles
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
