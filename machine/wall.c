@@ -189,10 +189,10 @@ static void allow_guest_pages(const struct wall *w, struct scmp_arg_cmp begin, u
     ALLOW(mmap, begin, BELOW(1, most + 1), MASKED(3, KIND, MAP_SHARED | MAP_FIXED), EQUALS32(4, w->ram));
 }
 
-/* No mapping may go beyond the window's end, and a filter cannot add. Hence one rule for the runs of the shadow that begin further from
- * there than any is long, one for each place nearer by, and one for all of RAM, without paging, which begins low. Of each kind
- * one only: two rules that have BELOW for the same two arguments libseccomp 2.5.4 mixes up, and lets each length begin where the other
- * may (tests/unit/test_wall.c would see it). */
+/* No mapping may go beyond the window's end, and a filter cannot add. Hence one rule for the shadow's runs that begin further from
+ * there than any is long, one for each place nearer by, and one for all of RAM, without paging, which begins low. Of each
+ * kind one only: rules that have BELOW for the same two arguments libseccomp 2.5.4 mixes up, so that each length may begin
+ * where another may (tests/unit/test_wall.c would see it). */
 static void allow_window(const struct wall *w)
 {
     assert(w->window_end >= 2 * GIB && w->window_end % PAGE == 0);
