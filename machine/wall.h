@@ -18,7 +18,8 @@ struct wall_ioctl { int fd; unsigned long request; };
 struct wall {
     int file[WALL_FILES];               /* descriptors beside 0, 1 and 2 that are read and written; 0: no more */
     int ram;                            /* the memfd whose pages may be mapped, with all rights, below window_end; 0: none */
-    uint32_t window_end;                /* host linear */
+    uint32_t window_end;                /* host linear, 2 GiB at least. No mapping goes beyond: 16 pages at most, or 1 GiB if it begins
+                                           in the first GiB */
     const struct wall_ioctl *ioctls;    /* allowed; NULL, or ends with descriptor 0 */
 };
 
@@ -37,7 +38,7 @@ const char *vm_confine(struct vm *vm, struct wall w);
 int wall_landlock(void);
 
 /* Handler of the SIGSYS (si_code WALL_HIT) that a forbidden system call ends in: says so, exits with EXIT_WALL. Installed
- * by wall_build(), unless SIGSYS has a handler already, which then must come here. */
+ * by wall_build(), unless SIGSYS has a handler already (to be ignored is none), which then must come here. */
 void wall_hit(int signal, siginfo_t *info, void *context) __attribute__((noreturn));
 
 #endif

@@ -2,13 +2,6 @@
 # The adversary against each VMM: sh tests/escape.sh ENGINE [OPTION...] runs every attempt of build/guests/escape.elf in a process
 # of its own and prints "attempt verdict", a line each. `make escape` makes the matrix of all (tests/escape.sh matrix), and
 # tests/wall.sh holds each engine to tests/expected/escape.txt.
-#
-#   held     the guest went on, and found the machine as it should be       -      this VMM has no such attempt
-#   stopped  the VMM ended the guest, with a dump          time     its --timeout did
-#   wall     a system call of the guest's met the wall     spoke    the guest used what the wall leaves: output, exit status
-#   reached  it read or wrote memory that is not its own   leak     it saw an address of the VMM's, above 4 GiB
-#   spoilt   it overwrote the VMM, which broke             out      it did something to the host
-#   changed, hang, broken: defects
 set -u
 cd "$(dirname "$0")/.." || exit
 ROOT=$PWD GUEST=$PWD/build/guests/escape.elf
@@ -37,7 +30,14 @@ places() {
     echo "sym=${symbol:-$(place "$1" direct_gate)} world=$world at=$(printf %x $((0x555555554000 + 0x$world)))"
 }
 
-# verdict NAME STATUS: from ./NAME.out and ./NAME.err.
+# verdict NAME STATUS: a word, from ./NAME.out and ./NAME.err. The status alone shows nothing where a guest can choose it.
+#
+#   held     the guest went on, and found the machine as it should be       -      this VMM has no such attempt
+#   stopped  the VMM ended the guest, with a dump          time     its --timeout did
+#   wall     a system call of the guest's met the wall     spoke    the guest used what the wall leaves: output, exit status
+#   reached  it read or wrote memory that is not its own   leak     it saw an address of the VMM's, above 4 GiB
+#   spoilt   it overwrote the VMM, which broke of that     endless  it took --timeout away: only timeout(1) ended it
+#   out      it did something to the host                  changed, hang, broken: defects
 verdict() {
     if [ -e escaped ] || grep -q ESCAPED "$1.out" canary; then
         rm -f escaped
@@ -46,50 +46,75 @@ verdict() {
         return
     fi
     case $2 in
-    12) echo wall ;;
+    12) grep -q 'the wall: system call' "$1.err" && echo wall || echo broken-12 ;;
     99) grep -q SPOKEN "$1.out" && echo spoke || echo broken-99 ;;
     4) grep -q 'ebx 1eaced00' "$1.err" && echo leak || echo stopped ;;
-    124 | 137) grep -q 'did not end within' "$1.err" && echo time || echo hang ;;
+    124 | 137)
+        case $1 in
+        *-disarm) grep -q 'did not end within' "$1.err" && echo time || echo endless ;;
+        *) grep -q 'did not end within' "$1.err" && echo time || echo hang ;;
+        esac
+        ;;
     1) grep -q "^PROBE escape-$1 PASS" "$1.out" && echo held || { grep -q PROBE "$1.out" && echo broken-1 || echo -; } ;;
     3) grep -q ' reached ' "$1.out" && echo reached || echo changed ;;
-    *) case $1 in *fill*) echo spoilt ;; *) echo "broken-$2" ;; esac ;;
+    8 | 132 | 133 | 134 | 135 | 136 | 139)  # "a bug in the monitor", SIGILL, ... SIGSEGV
+        case $1 in *fill*) echo spoilt ;; *) echo "broken-$2" ;; esac
+        ;;
+    *) echo "broken-$2" ;;
     esac
 }
 
-# attempt NAME SECONDS VMM OPTION...: run it; a descriptor of somebody else's is open in it.
+# attempt NAME SECONDS LIMIT VMM OPTION...: run it, --timeout SECONDS, timeout LIMIT. A descriptor of somebody else's is open in it.
+# Its command line names this directory, for the search below.
 attempt() {
-    name=$1 seconds=$2 got=0 quiet=''
-    shift 2
+    name=$1 seconds=$2 limit=$3 got=0 quiet=''
+    shift 3
     case $name in ?-told-*) quiet="setarch -R" ;; esac
     # shellcheck disable=SC2086
-    timeout -k 1 20 $quiet "$@" -kernel "$GUEST" -append "only=$name $PLACES" --timeout "$seconds" --counters "$name.json" \
-        >"$name.out" 2>"$name.err" </dev/null 9>>canary || got=$?
+    timeout -k 1 "$limit" $quiet "$@" -kernel "$GUEST" -append "only=$name $PLACES" --timeout "$seconds" \
+        --counters "$PWD/$name.json" >"$name.out" 2>"$name.err" </dev/null 9>>canary || got=$?
     echo "$name $(verdict "$name" "$got")"
 }
 
+# Does the VMM run here at all? The guest lists its attempts.
+runs_here() {
+    got=0
+    timeout -k 1 20 "$@" -kernel "$GUEST" -append list >list 2>err </dev/null || got=$?
+    case $got in
+    1) ;;
+    6) cat err >&2; exit 6 ;;
+    *) echo "escape.sh: $1 cannot list the attempts: exit status $got, $PWD/err" >&2; exit 1 ;;
+    esac
+}
+
+# hosted ENGINE OPTION...
 hosted() {
-    engine=$1
+    command -v pgrep >/dev/null || {
+        echo "escape.sh: pgrep, to look for processes left behind, is not installed (procps)" >&2
+        exit 6
+    }
+    command=$(command_of "$1") || exit
+    dir=build/tests/escape/$(echo "$*" | tr -d ' ') PLACES='' options=''
     shift
-    vmm=$(command_of "$engine") || exit
-    PLACES=''
-    case $engine in emu) ;; *) PLACES=$(places "${vmm%% *}") ;; esac
-    vmm=$ROOT/$vmm
-    dir=build/tests/escape/$engine$(echo "$*" | tr -d ' ')
+    case $command in *' '*) options=${command#* } ;; esac
+    # shellcheck disable=SC2086
+    set -- "$ROOT/${command%% *}" $options "$@"
+    case $command in build/emulation) ;; *) PLACES=$(places "$1") ;; esac
     rm -rf "$dir"
     mkdir -p "$dir"
     cd "$dir" || exit
     : >canary
-    "$ROOT/build/emulation" -kernel "$GUEST" -append list >list
-    while read -r name class; do
-        # shellcheck disable=SC2086
+    runs_here "$@"
+    while read -r name _; do
         case $name in
-        ?-forever*) attempt "$name" 1 $vmm "$@" >"$name.late" & ;;
-        *) attempt "$name" 8 $vmm "$@" ;;
+        ?-forever*) attempt "$name" 1 20 "$@" >"$name.late" & ;;
+        ?-told-disarm) attempt "$name" 1 5 "$@" >"$name.late" & ;;
+        *) attempt "$name" 8 20 "$@" ;;
         esac
     done <list
     wait
     cat ./*.late
-    [ -z "$(pgrep -f "^$ROOT.*$PWD.*-append only=")" ] || echo "processes broken"
+    ! pgrep -f -- "$PWD/" >left || echo "processes broken"
     awk '/"exits"/ { line = $0; sub(/.*"exits": \{/, "", line); sub(/\}.*/, "", line); n = split(line, part, /[:,]/); sum = 0
                      for (i = 2; i < n; i += 2) sum += part[i]
                      if (sum != part[n]) print FILENAME, "counters " sum " " part[n] }' ./*.json >miscounted
@@ -161,7 +186,8 @@ matrix() {
     dir=build/tests/escape
     mkdir -p $dir/walled $dir/unwalled
     for engine in $ENGINES; do
-        sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts
+        sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts || [ $? -eq 6 ] ||
+            echo "engine broken" >>$dir/walled/$engine.verdicts
         case $engine in
         svm) cp $dir/walled/svm.verdicts $dir/unwalled ;;
         *) sh tests/escape.sh "$engine" --no-sandbox >$dir/unwalled/$engine.verdicts ;;
@@ -175,6 +201,11 @@ matrix() {
     echo "What comes of it without the wall (--no-sandbox), where that differs:"
     grep -vxF -f $dir/walled.txt $dir/unwalled.txt
     totals $dir/unwalled.txt
+    ! grep -E ' (out|changed|hang|broken[-0-9]*)( |$)' $dir/walled.txt >$dir/defects || {
+        echo "escape.sh: defects, behind the wall:" >&2
+        cat $dir/defects >&2
+        exit 1
+    }
 }
 
 # column FILE ENGINE: "attempt verdict" of one engine, from such a table.

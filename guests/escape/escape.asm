@@ -1,6 +1,6 @@
 ; An adversary: attempts to get out of a virtual machine, one after the other or the one that `only=NAME` picks. The frame: the way into
 ; paging on a PC or under build/paravirt, rings, handlers, verdicts. The attempts are in segments.inc, code, memory,
-; devices, long; tests/escape.sh runs them.
+; devices, long, what talks to the outside in console.inc; tests/escape.sh runs them.
 %include "frame.inc"
 global start
 extern table, table_end
@@ -22,17 +22,6 @@ gdtr:   dw      gdt_end - gdt - 1
         dd      gdt
 idtr:   dw      256 * 8 - 1
         dd      idt
-address_world: dq 0                     ; host address of the byte that makes system calls signals, if the command line tells: at=
-address_symbol: dq 0                    ; what the low bits of a pointer into the VMM look like: sym=
-offset_world: dq 0                      ; that byte's place, relative to the pointer: world=
-first:  dq      0                       ; row to begin with: from=
-keys:   dd      key_from, first, key_at, address_world, key_symbol, address_symbol, key_world, offset_world, 0
-key_at: db      " at=", 0
-key_symbol: db  "sym=", 0
-key_world: db   "world=", 0
-key_only: db    "only=", 0
-key_list: db    "list", 0
-key_from: db    "from=", 0
 said_try: db    "TRY ", 0
 said_probe: db  "PROBE escape-", 0
 said_pass: db   " PASS held #", 0
@@ -44,8 +33,6 @@ section .bss nobits alloc noexec write align=4096
 align 8
 idt:    resd    512
 tss:    resd    26
-command_line: resd 1
-only:   resd    1                       ; the name in the command line, 0: all
 current: resd   1                       ; row of the table
 resume: resd    1                       ; where to go on after a fault; 0: the attempt has ended
 faults: resd    1
@@ -425,7 +412,7 @@ verdict_is:
         add     esi, 12
         jmp     next
 
-; Does the VMM still know this machine? A fault in place, its address; an interrupt there and back; arithmetic. ZF: yes.
+; Does the VMM still know this machine? A fault in ring 0: its vector and address; an interrupt there and back. ZF: yes.
 sanity: mov     dword [faults], 0
         mov     ebx, [current]
         push    dword [ebx + 8]
@@ -440,6 +427,12 @@ sanity: mov     dword [faults], 0
         cmp     eax, NOWHERE
         jne     .end
         cmp     dword [vector], 14
+        jne     .end
+        mov     eax, 0x600d
+        int     0x43
+        cmp     eax, 0x600d
+        jne     .end
+        cmp     dword [vector], 0x43
 .end:   ret
 last_cr2:
         cmp     dword [pv], 0
@@ -454,138 +447,7 @@ section .bss
 saved_esp: resd 1
 section .text
 
-; ---- the command line, the console -------------------------------------------------------------------------------------------
-; EDI = what stands behind the word that begins with the text at ESI; 0: it is not there.
-find:   mov     edi, [command_line]
-.here:  mov     edx, edi
-        mov     ebx, esi
-.char:  mov     al, [ebx]
-        test    al, al
-        jz      .found
-        cmp     al, [edx]
-        jne     .no
-        inc     ebx
-        inc     edx
-        jmp     .char
-.no:    cmp     byte [edi], 0
-        je      .absent
-        inc     edi
-        jmp     .here
-.absent:
-        xor     edx, edx
-.found: mov     edi, edx
-        ret
-
-hexadecimal:                                    ; EDX:EAX = what stands at EDI
-        xor     eax, eax
-        xor     edx, edx
-.digit: movzx   ecx, byte [edi]
-        inc     edi
-        sub     ecx, '0'
-        jb      .end
-        cmp     ecx, 9
-        jbe     .add
-        sub     ecx, 'a' - '0' - 10
-        cmp     ecx, 10
-        jb      .end
-.add:   shld    edx, eax, 4
-        shl     eax, 4
-        or      eax, ecx
-        jmp     .digit
-.end:   ret
-
-options:
-        mov     ebp, keys
-.key:   mov     esi, [ebp]
-        test    esi, esi
-        jz      .only
-        call    find
-        test    edi, edi
-        jz      .next
-        call    hexadecimal
-        mov     ebx, [ebp + 4]
-        mov     [ebx], eax
-        mov     [ebx + 4], edx
-.next:  add     ebp, 8
-        jmp     .key
-.only:  mov     esi, key_only
-        call    find
-        mov     [only], edi
-        mov     esi, key_list
-        call    find
-        test    edi, edi
-        jz      .end
-        mov     esi, table
-.name:  call    print_name
-        mov     al, ' '
-        call    putc
-        mov     al, [esi + 8]
-        shr     al, 2
-        add     al, '0'
-        call    putc
-        mov     al, 10
-        call    putc
-        add     esi, 12
-        cmp     esi, table_end
-        jb      .name
-        jmp     end
-.end:   ret
-
-; ZF: the row at ESI has the name at EAX, "k-name" or "u-name", '_' in the table being '-'.
-is_named:
-        mov     edi, eax
-        call    ring_letter
-        cmp     al, [edi]
-        jne     .end
-        inc     edi
-        mov     ebx, [esi]
-        dec     ebx
-        mov     al, '-'
-.char:  cmp     al, [edi]
-        jne     .other
-        inc     edi
-        inc     ebx
-        call    letter
-        test    al, al
-        jnz     .char
-.other: test    al, al
-        jnz     .end
-        cmp     byte [edi], ' '
-        ja      .end
-        cmp     al, al
-.end:   ret
-letter: mov     al, [ebx]                       ; of a name
-        cmp     al, '_'
-        jne     .end
-        mov     al, '-'
-.end:   ret
-ring_letter:
-        mov     al, 'k'
-        test    byte [esi + 8], 3
-        jz      .end
-        mov     al, 'u'
-.end:   ret
-
-print_name:                                     ; of the row at ESI
-        call    ring_letter
-        call    putc
-        mov     al, '-'
-        call    putc
-        mov     ebx, [esi]
-print:  call    letter                          ; the text at EBX
-        inc     ebx
-        test    al, al
-        jz      letter.end
-        call    putc
-        jmp     print
-digit:  and     al, 15
-        cmp     al, 10
-        sbb     al, 0x69
-        das
-putc:   mov     dx, PORT_COM1
-        out     dx, al
-        ret
-
+%include "console.inc"
 %include "segments.inc"
 %include "code.inc"
 %include "memory.inc"

@@ -27,7 +27,8 @@
 #ifndef SANITIZED
 #define SANITIZED 0
 #endif
-#define WINDOW 0x10000000ul             /* for the test's child: nothing lies below it */
+#define WINDOW 0xfbfff000l              /* for the test's child: nothing lies below it */
+#define GIB 0x40000000l
 enum { RWX = PROT_READ | PROT_WRITE | PROT_EXEC, BYTES = 1 << 20 };
 
 /* What the child has: guest RAM, a file, a device of which only one ioctl is allowed, a descriptor that nobody mentions, two pages. */
@@ -61,65 +62,110 @@ static void *map(void *at, int rights, int flags, int fd) { return mmap(at, 4096
 
 /* ---- what is forbidden --------------------------------------------------------------------------- */
 
-static long forbidden(int number)
+struct call { long number, argument[6]; };
+#define AT(pointer) ((long)(intptr_t)(pointer))
+enum { OUTSIDE = 27, INSIDE = 17, PAGES = 18, FORBIDDEN = OUTSIDE + INSIDE + PAGES };
+static uint64_t scratch[64];
+
+/* Files, others' processes, descriptors. */
+static struct call outside(int n)
 {
     static char *const arguments[] = { "/bin/true", NULL };
-    struct rlimit limit = { 0, 0 };
-    uint64_t scratch[64] = { 0 };
-    int fds[2];
-    void *page = (void *)0x100000;
+    const struct call calls[] = {
+        { SYS_openat, { AT_FDCWD, AT("/etc/passwd"), O_RDONLY } },
+        { SYS_open, { AT("/etc/passwd"), O_RDONLY } },
+        { SYS_openat2, { AT_FDCWD, AT("/"), AT(scratch), 24 } },
+        { SYS_socket, { 2, 1, 0 } },
+        { SYS_execve, { AT(arguments[0]), AT(arguments), 0 } },
+        { SYS_fork, { 0 } },
+        { SYS_vfork, { 0 } },
+        { SYS_clone, { SIGCHLD } },
+        { SYS_clone3, { AT(scratch), 64 } },
+        { SYS_kill, { 1, 0 } },
+        { SYS_kill, { getpid(), SIGKILL } },
+        { SYS_tgkill, { getpid(), getpid(), SIGUSR1 } },
+        { SYS_ptrace, { 0 } },
+        { SYS_process_vm_writev, { 1, AT(scratch), 1, AT(scratch), 1, 0 } },
+        { SYS_memfd_create, { AT("x"), 0 } },
+        { SYS_ioctl, { STDIN_FILENO, FIONREAD, AT(scratch) } },
+        { SYS_ioctl, { device, FIONBIO, AT(scratch) } },
+        { SYS_write, { device, AT("x"), 1 } },
+        { SYS_read, { STDOUT_FILENO, AT(scratch), 0 } },
+        { SYS_write, { STDIN_FILENO, AT(scratch), 0 } },
+        { SYS_dup, { STDIN_FILENO } },
+        { SYS_pipe, { AT(scratch) } },
+        { SYS_pipe2, { AT(scratch), 0 } },
+        { SYS_io_uring_setup, { 1, AT(scratch) } },
+        { SYS_bpf, { 0, AT(scratch), 8 } },
+        { SYS_unshare, { CLONE_NEWUSER } },
+        { SYS_mount, { AT("a"), AT("/"), AT("b"), 0, 0 } },
+    };
 
-    switch (number) {
-    case 0: return open("/etc/passwd", O_RDONLY);
-    case 1: return syscall(SYS_open, "/etc/passwd", O_RDONLY);
-    case 2: return syscall(SYS_openat2, AT_FDCWD, "/", scratch, 24);
-    case 3: return syscall(SYS_socket, 2, 1, 0);
-    case 4: return execv(arguments[0], arguments);
-    case 5: return fork();
-    case 6: return syscall(SYS_vfork);
-    case 7: return syscall(SYS_clone3, scratch, 64);
-    case 8: return kill(getppid(), 0);
-    case 9: return kill(getpid(), SIGKILL);
-    case 10: return syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), SIGUSR1);
-    case 11: return syscall(SYS_ptrace, 0, 0, 0, 0);
-    case 12: return syscall(SYS_process_vm_writev, 1, scratch, 1, scratch, 1, 0);
-    case 13: return syscall(SYS_memfd_create, "x", 0);
-    case 14: return syscall(SYS_prctl, PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0);
-    case 15: return syscall(SYS_prctl, PR_SET_DUMPABLE, 1, 0, 0, 0);
-    case 16: return syscall(SYS_setrlimit, RLIMIT_NOFILE, &limit);
-    case 17: return syscall(SYS_prlimit64, 0, RLIMIT_NOFILE, NULL, &limit);
-    case 18: return ioctl(STDIN_FILENO, FIONREAD, fds);
-    case 19: return ioctl(device, FIONBIO, fds);
-    case 20: return write(device, "x", 1);
-    case 21: return read(STDOUT_FILENO, scratch, 0);
-    case 22: return write(STDIN_FILENO, scratch, 0);
-    case 23: return dup(STDIN_FILENO);
-    case 24: return pipe(fds);
-    case 25: return (long)map(NULL, RWX, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    case 26: return (long)map(NULL, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1);
-    case 27: return (long)map(NULL, RWX, MAP_SHARED, ram);
-    case 28: return (long)map(own, RWX, MAP_SHARED | MAP_FIXED, ram);
-    case 29: return (long)map(page, PROT_READ, MAP_SHARED | MAP_FIXED, device);
-    case 30: return (long)map((void *)WINDOW, PROT_READ, MAP_SHARED | MAP_FIXED, ram);
-    case 31: return mprotect(own, 4096, RWX);
-    case 32: return mprotect(own, 4096, PROT_READ | PROT_EXEC);
-    case 33: return mprotect(page, 2 * 4096, RWX);
-    case 34: return (long)mremap(own, 4096, 8192, MREMAP_MAYMOVE);
-    case 35: return syscall(SYS_modify_ldt, 0, scratch, 8);
-    case 36: return syscall(SYS_arch_prctl, ARCH_GET_FS, scratch);
-    case 37: return (long)signal(SIGSYS, SIG_IGN);
-    case 38: return syscall(SYS_timer_create, CLOCK_MONOTONIC, NULL, scratch);
-    case 39: return syscall(SYS_io_uring_setup, 1, scratch);
-    case 40: return syscall(SYS_bpf, 0, scratch, 8);
-    case 41: return syscall(SYS_seccomp, 1, 0, NULL);
-    case 42: return syscall(SYS_unshare, CLONE_NEWUSER);
-    case 43: return syscall(SYS_mount, "a", "/", "b", 0, NULL);
-    case 44: return syscall(SYS_getpid | 0x40000000);           /* x32 */
-    case 45: return syscall(-1);
-    }
-    return 0;
+    _Static_assert(sizeof calls / sizeof calls[0] == OUTSIDE, "");
+    return calls[n];
 }
-enum { FORBIDDEN = 46 };
+
+/* What Linux keeps for this process, and the wall itself. */
+static struct call inside(int n)
+{
+    const struct call calls[] = {
+        { SYS_prctl, { PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_OFF, 0, 0, 0 } },
+        { SYS_prctl, { PR_SET_DUMPABLE, 1, 0, 0, 0 } },
+        { SYS_setrlimit, { RLIMIT_NOFILE, AT(scratch) } },
+        { SYS_prlimit64, { 0, RLIMIT_NOFILE, 0, AT(scratch) } },
+        { SYS_modify_ldt, { 0, AT(scratch), 8 } },
+        { SYS_modify_ldt, { 0x11, AT(scratch), 8 } },
+        { SYS_arch_prctl, { ARCH_GET_FS, AT(scratch) } },
+        { SYS_rt_sigaction, { SIGSYS, AT(scratch), 0, 8 } },
+        { SYS_sigaltstack, { AT(scratch), 0 } },
+        { SYS_timer_create, { CLOCK_MONOTONIC, 0, AT(scratch) } },
+        { SYS_timer_delete, { AT(timer) } },
+        { SYS_seccomp, { 1, 0, 0 } },
+        { SYS_chdir, { AT("/") } },
+        { SYS_setpriority, { 0, 0, 5 } },
+        { SYS_exit, { 0 } },                            /* of a thread: the VMM has one */
+        { SYS_getpid | 0x40000000, { 0 } },             /* x32 */
+        { -1, { 0 } },
+    };
+
+    _Static_assert(sizeof calls / sizeof calls[0] == INSIDE, "");
+    return calls[n];
+}
+
+/* Memory: no code but the guest's, no page of the guest's from the window's end on. */
+static struct call pages(int n)
+{
+    enum { GUESTS = MAP_SHARED | MAP_FIXED, OWN = MAP_PRIVATE | MAP_ANONYMOUS };
+    const long page = 0x100000;
+    const struct call calls[] = {
+        { SYS_mmap, { 0, 4096, RWX, OWN, -1 } },
+        { SYS_mmap, { 0, 4096, PROT_READ | PROT_EXEC, OWN, -1 } },
+        { SYS_mmap, { 0, 4096, RWX, MAP_SHARED, ram } },
+        { SYS_mmap, { AT(own), 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { page, 4096, PROT_READ, GUESTS, device } },
+        { SYS_mmap, { WINDOW, 4096, PROT_READ, GUESTS, ram } },
+        { SYS_mmap, { WINDOW - 4096, GIB, RWX, GUESTS, ram } },
+        { SYS_mmap, { WINDOW - 4096, 2 * 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { WINDOW - 15 * 4096, 16 * 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { WINDOW - 17 * 4096, 17 * 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { WINDOW - GIB, GIB, RWX, GUESTS, ram } },
+        { SYS_mmap, { GIB, 17 * 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { page, GIB + 4096, RWX, GUESTS, ram } },
+        { SYS_mmap, { page, -4096, RWX, GUESTS, ram } },
+        { SYS_mprotect, { AT(own), 4096, RWX } },
+        { SYS_mprotect, { AT(own), 4096, PROT_READ | PROT_EXEC } },
+        { SYS_mprotect, { page, 2 * 4096, RWX } },
+        { SYS_mremap, { AT(own), 4096, 8192, MREMAP_MAYMOVE } },
+    };
+
+    _Static_assert(sizeof calls / sizeof calls[0] == PAGES, "");
+    return calls[n];
+}
+
+static struct call forbidden(int n)
+{
+    return n < OUTSIDE ? outside(n) : n < OUTSIDE + INSIDE ? inside(n - OUTSIDE) : pages(n - OUTSIDE - INSIDE);
+}
 
 /* By the 32-bit way in: other numbers, and all of them forbidden. This is getpid. */
 static void by_int80(int number)
@@ -134,12 +180,27 @@ static void by_int80(int number)
 
 static void try_forbidden(int number)
 {
+    struct call c;
+
     build();
-    forbidden(number);
+    c = forbidden(number);
+    syscall(c.number, c.argument[0], c.argument[1], c.argument[2], c.argument[3], c.argument[4], c.argument[5]);
     _exit(0);
 }
 
+/* Whoever started us does not want to hear of SIGSYS; Linux does not ask. */
+static void try_ignoring(int number)
+{
+    signal(SIGSYS, SIG_IGN);
+    try_forbidden(number);
+}
+
 /* ---- what is allowed ----------------------------------------------------------------------------- */
+
+static bool maps(void *at, long bytes)
+{
+    return mmap(at, (size_t)bytes, RWX, MAP_SHARED | MAP_FIXED, ram, 0) == at;
+}
 
 static bool allowed(int number)
 {
@@ -166,10 +227,14 @@ static bool allowed(int number)
     case 8:             /* descriptors, and FS where FSGSBASE is missing */
         __asm__ ("mov %%fs:0, %0" : "=r" (fs));
         return syscall(SYS_modify_ldt, 0x11, &descriptor, sizeof descriptor) == 0 && syscall(SYS_arch_prctl, ARCH_SET_FS, fs) == 0;
+    case 9:             /* the shadow's runs, up to the last page of the window; all of RAM */
+        for (bytes = 4096; bytes <= 16 * 4096 && maps((void *)(WINDOW - bytes), bytes); bytes += 4096)
+            ;
+        return bytes > 16 * 4096 && maps(page, GIB) && maps((void *)(GIB - 4096), GIB);
     default: return false;
     }
 }
-enum { ALLOWED = 9 };
+enum { ALLOWED = 10 };
 
 static void try_allowed(int number)
 {
@@ -233,19 +298,35 @@ static int child(void (*what)(int), int number, char *said, size_t bytes)
     return status;
 }
 
+static char said[1000];
+
+/* It is this call that ended the child, none before it. */
+static void hits_the_wall(int status, long number)
+{
+    const char *sentence = strstr(said, "the wall: system call ");
+    int named = 0;
+
+    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_WALL, "call %ld: status %#x, %s", number, status, said);
+    ck_assert_msg(sentence && sscanf(sentence, "the wall: system call %d ", &named) == 1 && named == number,
+                  "call %ld: %s", number, said);
+}
+
 START_TEST(forbids)
 {
-    char said[1000];
-    int status = child(_i < FORBIDDEN ? try_forbidden : by_int80, _i, said, sizeof said);
+    bool ours = _i < FORBIDDEN;
 
-    ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == EXIT_WALL, "call %d: status %#x, %s", _i, status, said);
-    ck_assert_ptr_nonnull(strstr(said, "the wall: system call"));
+    hits_the_wall(child(ours ? try_forbidden : by_int80, _i, said, sizeof said), ours ? forbidden(_i).number : 20);
+}
+END_TEST
+
+START_TEST(says_so_where_sigsys_was_ignored)
+{
+    hits_the_wall(child(try_ignoring, 0, said, sizeof said), forbidden(0).number);
 }
 END_TEST
 
 START_TEST(allows)
 {
-    char said[1000];
     int status = child(try_allowed, _i, said, sizeof said);
 
     ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0, "call %d: status %#x, %s", _i, status, said);
@@ -254,7 +335,6 @@ END_TEST
 
 START_TEST(an_assertion_ends_as_ever)
 {
-    char said[1000];
     int status = child(try_assertion, 0, said, sizeof said);
 
     ck_assert_msg(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT, "status %#x, %s", status, said);
@@ -263,7 +343,6 @@ END_TEST
 
 START_TEST(wants_no_writable_code)
 {
-    char said[1000];
     int status = child(try_with_writable_code, 0, said, sizeof said);
 
     ck_assert_int_eq(WEXITSTATUS(status), EXIT_HOST);
@@ -273,8 +352,6 @@ END_TEST
 
 START_TEST(does_without_landlock)
 {
-    char said[1000];
-
     ck_assert_msg(child(try_without, SCMP_SYS(landlock_create_ruleset), said, sizeof said) == 0, "%s", said);
 }
 END_TEST
@@ -284,7 +361,6 @@ START_TEST(wants_seccomp_and_close_range)
     static const struct { int call; const char *says; } needed[] = {
         { SCMP_SYS(seccomp), "CONFIG_SECCOMP_FILTER" }, { SCMP_SYS(close_range), "Linux 5.9" },
     };
-    char said[1000];
     int status = child(try_without, needed[_i].call, said, sizeof said);
 
     ck_assert_msg(WEXITSTATUS(status) == EXIT_HOST, "status %#x, %s", status, said);
@@ -299,6 +375,7 @@ Suite *suite_wall(void)
     TCase *tests = tcase_create("wall");
 
     tcase_add_loop_test(tests, forbids, 0, FORBIDDEN + 1);
+    tcase_add_test(tests, says_so_where_sigsys_was_ignored);
     tcase_add_loop_test(tests, allows, 0, ALLOWED);
     tcase_add_test(tests, an_assertion_ends_as_ever);
     tcase_add_test(tests, wants_no_writable_code);
