@@ -507,6 +507,11 @@ check: $(B)/emulation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/hwassist $(B)
 check: $(BAD_GUESTS) $(B)/guests/escape.elf $(B)/tests/devices $(B)/tests/streams.elf $(FAULT_PROGRAMS) ## the tests (TESTS="unit unit-asan fuzz direct streams whole" picks)
 	@QEMU_RUN='$(QEMU_RUN)' sh tests/check $(TESTS)
 
+CHECK_PARTS := unit unit-asan fuzz direct streams whole
+ifneq ($(and $(filter check,$(MAKECMDGOALS)),$(filter-out $(CHECK_PARTS),$(TESTS))),)
+$(error make check: TESTS=$(filter-out $(CHECK_PARTS),$(TESTS)): there is no such part; there are: $(CHECK_PARTS))
+endif
+
 .PHONY: escape
 escape: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/hwassist-bare.elf $(B)/guests/escape.elf ## what an adversary gets out of each VMM, behind the wall and without it
 	@sh tests/escape.sh matrix

@@ -218,7 +218,10 @@ int main(int argc, char **argv)
         default: good = false;
         }
         if (!good) {
-            fprintf(stderr, "quadbench: RUNS is 1 to 25, SEED 1 to 1000000.\n%s", usage);
+            if (c == 'r' || c == 's')
+                fprintf(stderr, "quadbench: %s: give a number from 1 to %s\n", optarg, c == 'r' ? "25 (RUNS=)" : "1000000 (SEED=)");
+            else
+                fputs(usage, stderr);
             return 2;
         }
     }

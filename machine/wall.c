@@ -2,9 +2,9 @@
 #include "wall.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
-#include <errno.h>
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -16,6 +16,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "direct/shadow.h"
 #include "gdb.h"
 #include "status.h"
 #include "vm.h"
@@ -23,7 +24,6 @@
 #define GIB (UINT64_C(1) << 30)
 #define PAGE UINT64_C(4096)
 #define KIND ((uint64_t)(MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED))
-enum { RUN_PAGES = 16 };                /* what one fault maps at most: RUN_MAX in direct/shadow.c */
 
 static const char *failed(const char *what)
 {
@@ -196,8 +196,8 @@ static void allow_guest_pages(const struct wall *w, struct scmp_arg_cmp begin, u
 static void allow_window(const struct wall *w)
 {
     assert(w->window_end >= 2 * GIB && w->window_end % PAGE == 0);
-    allow_guest_pages(w, BELOW(0, w->window_end - RUN_PAGES * PAGE + 1), RUN_PAGES * PAGE);
-    for (unsigned pages = 1; pages < RUN_PAGES; pages++)
+    allow_guest_pages(w, BELOW(0, w->window_end - SHADOW_RUN_MAX * PAGE + 1), SHADOW_RUN_MAX * PAGE);
+    for (unsigned pages = 1; pages < SHADOW_RUN_MAX; pages++)
         allow_guest_pages(w, EQUALS(0, w->window_end - pages * PAGE), pages * PAGE);
     allow_guest_pages(w, MASKED(0, ~(GIB - 1), 0), GIB);
     ALLOW(mprotect, BELOW(0, w->window_end), BELOW(1, PAGE + 1));

@@ -186,6 +186,7 @@ matrix() {
     dir=build/tests/escape
     mkdir -p $dir/walled $dir/unwalled
     for engine in $ENGINES; do
+        echo "escape: each attempt of an adversary under $engine ($(command_of "$engine" 2>/dev/null || echo hwassist/run-bare qemu-svm))" >&2
         sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts || [ $? -eq 6 ] ||
             echo "engine broken" >>$dir/walled/$engine.verdicts
         case $engine in
@@ -195,6 +196,8 @@ matrix() {
     done
     table $dir/walled >$dir/walled.txt
     table $dir/unwalled >$dir/unwalled.txt
+    echo "What comes of it:"
+    sed -n 's/^#  \( [a-z].*  .*\)/\1/p' tests/escape.sh
     echo "Behind the wall:"
     cat $dir/walled.txt
     totals $dir/walled.txt
@@ -206,6 +209,7 @@ matrix() {
         cat $dir/defects >&2
         exit 1
     }
+    echo "Behind the wall nothing got out."
 }
 
 # column FILE ENGINE: "attempt verdict" of one engine, from such a table.

@@ -1,5 +1,6 @@
 /* quadreport: from results.json to a report, a talk, a prediction, a comparison. `make bench`, `make report`, `make slides`, `make
  * predict` and `make compare` call it. Reading order: results.schema.json, report.h, sections.c. */
+#include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +25,7 @@ static void print_targets(const struct results *r)
     json_t *t;
     size_t i;
 
-    printf("  On %s (%.0f processors%s):\n", word_of(context, "cpu"), number_of(context, "cpus"),
+    printf("  On %s (%.0f processors%s), by the fastest samples:\n", word_of(context, "cpu"), number_of(context, "cpus"),
            truth_of(context, "hypervisor") ? ", a virtual machine" : "");
     if (*what_is_left_out(r, left_out))
         printf("  %s\n", left_out);
@@ -124,7 +125,11 @@ static int write_talk(const struct results *r, const char *out, const char *titl
         perror(out);
         return 1;
     }
-    printf("The talk: %s/slides.html. Arrow keys and clicks move; printed, a slide is a page\n", out);
+    char left_out[WHY];
+
+    if (*what_is_left_out(r, left_out))
+        printf("%s What was not measured is not in the talk.\n", left_out);
+    printf("The talk: %s/slides.html. Arrow keys and clicks move, s hides the speaker's line; printed, a slide is a page\n", out);
     return 0;
 }
 
@@ -142,6 +147,15 @@ static bool takes(int what, int n)
     snprintf(count, sizeof count, most == 1 ? "one file" : most == 2 ? "two files" : "1 to %d files", FILES_MAX);
     fprintf(stderr, "quadreport: %s takes %s of results, not %d%s\n", who, count, n, most == 1 ? others : "");
     return false;
+}
+
+/* The status, if what was printed has reached somebody. */
+static int heard(int status)
+{
+    if (!ferror(stdout) && !fflush(stdout))
+        return status;
+    fprintf(stderr, "quadreport: standard output cannot be written: %s\n", strerror(errno));
+    return 1;
 }
 
 int main(int argc, char **argv)
@@ -187,11 +201,11 @@ int main(int argc, char **argv)
         if (!results_open(&all[i], argv[i]))
             return 2;
     switch (what) {
-    case 'p': return predict(&all[0], exit_ns);
-    case 's': return print_section(&all[0], section);
-    case 'S': return write_talk(&all[0], out, title, author);
-    case 'c': return compare(&all[0], &all[1]);
+    case 'p': return heard(predict(&all[0], exit_ns));
+    case 's': return heard(print_section(&all[0], section));
+    case 'S': return heard(write_talk(&all[0], out, title, author));
+    case 'c': return heard(compare(&all[0], &all[1]));
     case 'k': return 0;
-    default: return write_report(all, n, out);
+    default: return heard(write_report(all, n, out));
     }
 }

@@ -165,7 +165,8 @@ const char *what_is_left_out(const struct results *r, char text[WHY])
     *text = '\0';
     if (!quick && !*filter && !*engines)
         return text;
-    at += snprintf(text, WHY, "%s: %.0f runs of each benchmark", quick ? "A quick run" : "A run of a part", number_of(context, "runs"));
+    at += snprintf(text, WHY, "%s: %.0f run%s of each benchmark", quick ? "A quick run" : "A run of a part",
+                   number_of(context, "runs"), number_of(context, "runs") == 1 ? "" : "s");
     if (*filter)
         at += snprintf(text + at, WHY - (size_t)at, ", only FILTER=\"%.200s\"", filter);
     if (*engines)

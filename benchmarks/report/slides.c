@@ -305,7 +305,7 @@ static void model(struct doc *d, const struct results *r)
 {
     char one[24], other[24];
 
-    slide(d, "model", "A cost is events, times what a crossing costs");
+    slide(d, "model", "A cost: events times a crossing, and the VMM's own work");
     doc_text(d, "A signal and its return: **%s**. A far jump to 64-bit code and back, the gate: **%s**.",
              time_of(r, median_of(r, "host", "signal-roundtrip"), one), time_of(r, median_of(r, "host", "gate-roundtrip"), other));
     if (!is_empty(d, r, "bench bench-user"))

@@ -17,9 +17,6 @@ enum {
     SPTE_KEPT = PTE_P | PTE_W | PTE_U | PTE_A | PTE_D | PTE_PS | PTE_G,
     PAGES = 1 << 20,
     MAPPINGS_MAX = 60000,           /* Linux allows a process 65,530 */
-    /* Pages mapped by one fault: 1, 4, 16, 64. The boot takes 3.1, 1.9, 2.0, 2.2 ms, 300 forks 27, 24, 23, 23 ms:
-     * perf stat -r 15 build/trap-emulate -kernel build/guests/kernel.elf -append "run=forkwait n=300" */
-    RUN_MAX = 16,
     BROUGHT_MAX = 16,
 };
 
@@ -337,7 +334,7 @@ static enum fill map_flat(struct shadow *s, uint32_t gla)
 
 static void make_room(struct shadow *s)
 {
-    if (s->count + RUN_MAX > MAPPINGS_MAX)
+    if (s->count + SHADOW_RUN_MAX > MAPPINGS_MAX)
         shadow_flush_all(s);
 }
 
@@ -363,9 +360,9 @@ enum fill shadow_fill(struct shadow *s, uint32_t gla, unsigned access)
         return map_flat(s, gla);
     make_room(s);
     if (!(s->spte[gla >> 12] & SPTE_MAPPED)) {
-        while (after < RUN_MAX - 1 && continues(s, &t, gla, (int32_t)after + 1))
+        while (after < SHADOW_RUN_MAX - 1 && continues(s, &t, gla, (int32_t)after + 1))
             after++;
-        while (before + after < RUN_MAX - 1 && continues(s, &t, gla, -(int32_t)before - 1))
+        while (before + after < SHADOW_RUN_MAX - 1 && continues(s, &t, gla, -(int32_t)before - 1))
             before++;
     }
     first = gla - before * PAGE_BYTES;

@@ -15,6 +15,10 @@ struct machine;
 #define WINDOW_END   (HOLE_BEGIN - 0x1000u)
 #define WINDOW_MOVED 0x10000u       /* the window's base once the guest has mapped what Linux keeps from us */
 
+/* Pages mapped by one fault at most. Of 1, 4, 16, 64 the boot takes 3.1, 1.9, 2.0, 2.2 ms, 300 forks 27, 24, 23, 23 ms:
+ * perf stat -r 15 build/trap-emulate -kernel build/guests/kernel.elf -append "run=forkwait n=300" */
+enum { SHADOW_RUN_MAX = 16 };
+
 struct shadow {
     struct machine *m;
     int memfd;                      /* guest RAM */
