@@ -12,6 +12,7 @@ command_of() {
     trap) echo build/trap-emulate ;;
     bt) echo build/binary-translation ;;
     bt-all) echo build/binary-translation --translate=all ;;
+    bt-small) echo build/binary-translation --translate=all --cache=8K ;;
     bt-patch) echo build/binary-translation --strategy=patch ;;
     emu) echo build/emulation ;;
     pv) echo build/paravirt ;;

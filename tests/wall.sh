@@ -89,7 +89,7 @@ escapes()
     (cd "$ROOT" && sh tests/escape.sh "$1") >verdicts 2>refused || status=$?
     [ $status -ne 6 ] || cannot "$(head -n 1 refused)"
     [ $status -eq 0 ] || fail "exit status $status: $PWD/refused"
-    sh "$ROOT/tests/escape.sh" column "$EXPECTED/escape.txt" "$1" >expected
+    sh "$ROOT/tests/escape.sh" column "$EXPECTED/escape.txt" "${2-$1}" >expected
     [ "$(wc -l <expected)" -ge 60 ] || fail "no more than $(wc -l <expected) attempts"
     ! grep ' out$' verdicts || fail "a guest got out: $PWD/verdicts"
     awk 'NR == FNR { is[$1] = $2; next }
@@ -100,8 +100,10 @@ escapes()
 }
 test_vmm_wall_escape()
 {
-    case ${NAME%%.*} in bt-small) skip "bt-all is tried" ;; esac
-    escapes "${NAME%%.*}"
+    case ${NAME%%.*} in
+    bt-small) escapes bt-small bt-all ;;                    # the same, and the cache full all the time
+    *) escapes "${NAME%%.*}" ;;
+    esac
 }
 test_svm_escape() { engine svm; escapes svm; }
 

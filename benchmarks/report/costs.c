@@ -101,6 +101,7 @@ static void widest(const struct results *r, char *sentence, size_t size)
     json_t *b;
     int n = columns_of(r, NANO, techniques);
     double most = 0;
+    char factor[24];
     size_t i;
 
     json_array_foreach(list_of(r, "benchmarks"), i, b)
@@ -116,8 +117,8 @@ static void widest(const struct results *r, char *sentence, size_t size)
             }
     if (where)
         snprintf(sentence, size, "One row an operation, one mark a technique, left is cheaper, the axis is logarithmic. Widest "
-                                 "apart: `%s`, where %s takes %.0f times as long as %s.", word_of(where, "name"),
-                 word_of(slow, "title"), most, word_of(fast, "title"));
+                                 "apart: `%s`, where %s takes %s times as long as %s.", word_of(where, "name"),
+                 word_of(slow, "title"), in_figures(most, factor), word_of(fast, "title"));
 }
 
 /* "nothing", "11 per cent", "24 times as much" */
