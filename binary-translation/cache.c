@@ -7,9 +7,9 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "direct/world.h"
 #include "gate.h"
 #include "machine.h"
+#include "status.h"
 
 enum { WRITES_MAX = 16 };        /* writes to sealed code in a frame before it is checked instead */
 
@@ -45,10 +45,10 @@ const char *cache_init(struct cache *c, struct machine *m, struct shadow *shadow
     c->bytes = bytes;
     if (memfd < 0 || ftruncate(memfd, (off_t)all) != 0 ||
         mmap(HOLE->code, all, PROT_READ | PROT_EXEC, MAP_SHARED | MAP_FIXED, memfd, 0) != HOLE->code)
-        return world_failed("no memory for the code cache, which --cache makes smaller");
+        return host_failed("no memory for the code cache, which --cache makes smaller");
     c->writable = mmap(NULL, all, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
     if (c->writable == MAP_FAILED || !reserve(c))
-        return world_failed("no memory for the code cache, which --cache makes smaller");
+        return host_failed("no memory for the code cache, which --cache makes smaller");
     close(memfd);
     gate_write(c->writable);
     memset(c->frame_pages, 0xff, (m->mem.bytes >> 12) * sizeof *c->frame_pages);

@@ -8,7 +8,6 @@
 #include <string.h>
 #include <sys/mman.h>
 
-#include "direct/world.h"
 #include "emulate.h"
 #include "event.h"
 #include "file.h"
@@ -111,19 +110,13 @@ static int choose(struct translator *t, uint32_t *cache, const char *name)
 
 static FILE *dump_file, *profile_file;
 
-static bool cannot_write(const struct vm *vm, const char *path)
-{
-    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, path, strerror(errno));
-    return false;
-}
-
 /* Before the wall. False: a sentence has been printed. */
 static bool open_files(const struct vm *vm)
 {
     if (word_dump && !(dump_file = file_create(word_dump)))
-        return cannot_write(vm, word_dump);
+        return vm_cannot_write(vm, word_dump);
     if (word_profile && !(profile_file = file_create(word_profile)))
-        return cannot_write(vm, word_profile);
+        return vm_cannot_write(vm, word_profile);
     return true;
 }
 
@@ -143,7 +136,7 @@ static int write_files(struct translator *t, const struct vm *vm, int status)
 
     if (profile_file && !profile_write(profile_file, vm->machine.counters.instructions))
         failed = word_profile;
-    return failed && !cannot_write(vm, failed) ? EXIT_USAGE : status;
+    return failed && !vm_cannot_write(vm, failed) ? EXIT_USAGE : status;
 }
 
 /* The virtual PC lies where translated code reaches it. */
@@ -166,7 +159,7 @@ int main(int argc, char **argv)
 
     if (!vm)
         return vm_fail(&none, EXIT_HOST, errno == EEXIST ? "the top of the process's first 4 GiB is in use"
-                                                         : world_failed("no memory at the top of the process's first 4 GiB: mmap"));
+                                                         : host_failed("no memory at the top of the process's first 4 GiB: mmap"));
     vm->name = none.name;
     status = cli_parse(&vm->options, argc, argv, vm->name, "a VMM that translates the guest's kernel", own_options);
     if (status < 0)

@@ -10,6 +10,7 @@
 #include "machine.h"
 #include "profile.h"
 #include "run.h"
+#include "status.h"
 #include "timeline.h"
 #include "translate.h"
 
@@ -67,7 +68,7 @@ const char *translator_init(struct translator *t, struct direct *d, uint32_t byt
     m->mem.sealed_write = sealed_write;
     m->counters.exit_names = exit_names;
     if (!segments_monitor())
-        return world_failed("modify_ldt gives no segment of 4 GiB");
+        return host_failed("modify_ldt gives no segment of 4 GiB");
     HOLE->slots.selector[SELECTOR_OURS] = SEGMENT_MONITOR_DATA;
     why = cache_init(&t->cache, m, &d->shadow, bytes);
     if (t->patches) {

@@ -13,4 +13,7 @@ enum {
     EXIT_TIMEOUT = 124,         /* --timeout, as timeout(1) has it */
 };
 
+/* For EXIT_HOST: `what` failed, and what errno means, in one sentence. It lasts until the next. */
+const char *host_failed(const char *what);
+
 #endif

@@ -11,9 +11,9 @@
 #include "multiboot.h"
 #include "status.h"
 
-static bool cannot_write(const struct vm *vm)
+bool vm_cannot_write(const struct vm *vm, const char *path)
 {
-    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, vm->options.counters, strerror(errno));
+    fprintf(stderr, "%s: cannot write %s: %s\n", vm->name, path, strerror(errno));
     return false;
 }
 
@@ -21,7 +21,7 @@ bool vm_output(struct vm *vm)
 {
     if (vm->options.counters)
         vm->counters = file_create(vm->options.counters);
-    return vm->counters || !vm->options.counters || cannot_write(vm);
+    return vm->counters || !vm->options.counters || vm_cannot_write(vm, vm->options.counters);
 }
 
 bool vm_load(struct vm *vm)
@@ -129,7 +129,7 @@ int vm_finish(struct vm *vm)
         }
     }
     m->counters.timer_ticks_lost = m->bus.pit.lost;
-    if (vm->counters && !counters_write(&m->counters, vm->name, vm->counters) && !cannot_write(vm))
+    if (vm->counters && !counters_write(&m->counters, vm->name, vm->counters) && !vm_cannot_write(vm, vm->options.counters))
         return EXIT_USAGE;
     return m->stopped ? m->status : m->bus.exit_status;
 }

@@ -31,6 +31,9 @@ struct vm {
     void (*debugger)(struct vm *);      /* looks in before the guest is entered, and when it has ended; NULL: none */
 };
 
+/* Says so, with errno's meaning. Returns false. */
+bool vm_cannot_write(const struct vm *vm, const char *path);
+
 /* Open the file for --counters: before the guest begins, and before the wall. False: a sentence has been printed. vm_load() asks. */
 bool vm_output(struct vm *vm);
 

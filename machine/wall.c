@@ -8,7 +8,6 @@
 #include <seccomp.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -25,14 +24,6 @@
 #define PAGE UINT64_C(4096)
 #define KIND ((uint64_t)(MAP_TYPE | MAP_ANONYMOUS | MAP_FIXED))
 
-static const char *failed(const char *what)
-{
-    static char why[256];
-
-    snprintf(why, sizeof why, "the wall: %s: %s", what, strerror(errno));
-    return why;
-}
-
 /* ---- files and limits ---------------------------------------------------------------------------- */
 
 /* Guest pages are not mapped yet, so this is the VMM's own memory. */
@@ -44,7 +35,7 @@ static const char *writable_or_executable(uint64_t *mapped)
     bool both = false, whole;
 
     if (!maps)
-        return failed("/proc/self/maps cannot be read, which wants /proc mounted");
+        return host_failed("the wall: /proc/self/maps cannot be read, which wants /proc mounted");
     while (fgets(line, sizeof line, maps))
         if (sscanf(line, "%" SCNx64 "-%" SCNx64 " %4s", &begin, &end, rights) == 3) {
             *mapped += end - begin;
@@ -53,7 +44,7 @@ static const char *writable_or_executable(uint64_t *mapped)
     whole = !ferror(maps);
     fclose(maps);
     if (!whole)
-        return failed("/proc/self/maps cannot be read to its end");
+        return host_failed("the wall: /proc/self/maps cannot be read to its end");
     return both ? "the wall: memory of the VMM's own is both writable and executable" : NULL;
 }
 
@@ -79,7 +70,7 @@ static const char *close_others(const struct wall *w)
     do {
         next = next_kept(w, from);
         if (next > from && syscall(SYS_close_range, from, next - 1, 0))
-            return failed("close_range, which wants Linux 5.9 or later");
+            return host_failed("the wall: close_range, which wants Linux 5.9 or later");
         from = next + (next < INT_MAX);
     } while (next < INT_MAX);
     return NULL;
@@ -98,10 +89,10 @@ static const char *limit(uint64_t mapped)
         rlim_t most = limits[i].most;
 
         if (getrlimit(limits[i].what, &now))
-            return failed("getrlimit");
+            return host_failed("the wall: getrlimit");
         most = now.rlim_max < most ? now.rlim_max : most;       /* whoever started us may be stricter */
         if (setrlimit(limits[i].what, &(struct rlimit){ most, most }))
-            return failed("setrlimit");
+            return host_failed("the wall: setrlimit");
     }
     return NULL;
 }
@@ -123,7 +114,7 @@ static const char *forbid_files(void)
         return NULL;
     ruleset = (int)syscall(SYS_landlock_create_ruleset, attr, bytes, 0);
     if (ruleset < 0 || syscall(SYS_landlock_restrict_self, ruleset, 0))
-        return failed("Landlock is there, but refuses to forbid all");
+        return host_failed("the wall: Landlock is there, but refuses to forbid all");
     close(ruleset);
     return NULL;
 }
@@ -243,7 +234,7 @@ static const char *forbid_system_calls(const struct wall *w)
 
     filter = seccomp_init(SCMP_ACT_TRAP);
     if (!filter)
-        return failed("no filter from libseccomp");
+        return host_failed("the wall: no filter from libseccomp");
     check(seccomp_attr_set(filter, SCMP_FLTATR_ACT_BADARCH, SCMP_ACT_TRAP));
     (void)seccomp_attr_set(filter, SCMP_FLTATR_CTL_SSB, 1);     /* where Linux knows it */
     check(seccomp_syscall_priority(filter, SCMP_SYS(mmap), 255));
@@ -256,10 +247,10 @@ static const char *forbid_system_calls(const struct wall *w)
     allow_end();
     errno = filter_error;
     if (filter_error)
-        why = failed("libseccomp, which must be 2.5 or later, refuses a rule");
+        why = host_failed("the wall: libseccomp, which must be 2.5 or later, refuses a rule");
     else if (seccomp_load(filter))                      /* errno is Linux's, what is returned says nothing */
-        why = failed("Linux takes no seccomp filter (CONFIG_SECCOMP_FILTER must be set, an outer sandbox must allow the call; "
-                     "--no-sandbox goes on without, for debugging only)");
+        why = host_failed("the wall: Linux takes no seccomp filter (CONFIG_SECCOMP_FILTER must be set, an outer sandbox must allow "
+                          "the call; --no-sandbox goes on without, for debugging only)");
     seccomp_release(filter);
     return why;
 }
@@ -285,10 +276,10 @@ static const char *catch_hits(void)
     struct sigaction now;
 
     if (sigaction(SIGSYS, NULL, &now))
-        return failed("sigaction");
+        return host_failed("the wall: sigaction");
     /* Who started us may have had it ignored (trap '' SYS): Linux would then kill without a sentence. */
     if ((now.sa_handler == SIG_DFL || now.sa_handler == SIG_IGN) && sigaction(SIGSYS, &hit, NULL))
-        return failed("sigaction");
+        return host_failed("the wall: sigaction");
     return NULL;
 }
 
@@ -302,9 +293,9 @@ const char *wall_build(const struct wall *w)
     if (!why)
         why = close_others(w);
     if (!why && prctl(PR_SET_DUMPABLE, 0, 0, 0, 0))             /* no core, nobody may look in by ptrace or /proc */
-        why = failed("PR_SET_DUMPABLE");
+        why = host_failed("the wall: PR_SET_DUMPABLE");
     if (!why && prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-        why = failed("PR_SET_NO_NEW_PRIVS");
+        why = host_failed("the wall: PR_SET_NO_NEW_PRIVS");
     if (!why)
         why = forbid_files();
     if (!why)

@@ -14,6 +14,7 @@
 #include "machine.h"
 #include "paravirt.h"
 #include "segment.h"
+#include "status.h"
 
 enum { FRAME_BYTES = 20, USER_CALL_VECTOR = PV_USER_CALL - PV_PAGE + 2 };     /* behind POP EDX and the opcode of INT */
 
@@ -56,13 +57,13 @@ const char *gate_init(struct paravirt *pv, bool trap)
     uint8_t *stubs = mmap(at, PAGE_BYTES, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (stubs == MAP_FAILED && errno != EEXIST)
-        return world_failed("no memory for the gates: mmap");
+        return host_failed("no memory for the gates: mmap");
     if (stubs != at)
         return "the top of the process's first 4 GiB is in use";
     memcpy(stubs, gate_stubs, GATE_STUBS * GATE_STUB_BYTES);
     memcpy(stubs + GATE_STUBS * GATE_STUB_BYTES, targets, sizeof targets);
     if (mprotect(stubs, PAGE_BYTES, PROT_READ | PROT_EXEC) != 0)
-        return world_failed("no executable memory: mprotect");
+        return host_failed("no executable memory: mprotect");
     pv->by_trap = trap;
     gate_exposed = &pv->direct->shadow.exposed;
     gate_rewritten = &pv->direct->segments.rewritten;

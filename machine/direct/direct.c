@@ -40,10 +40,10 @@ static const char *init_ram(struct direct *d, uint32_t bytes)
     void *ram;
 
     if (memfd < 0 || ftruncate(memfd, bytes) != 0)
-        return world_failed("no shared memory for the guest's RAM (are `ulimit -n` or `ulimit -f` low?): memfd_create");
+        return host_failed("no shared memory for the guest's RAM (are `ulimit -n` or `ulimit -f` low?): memfd_create");
     ram = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, memfd, 0);
     if (ram == MAP_FAILED || !shadow_init(&d->shadow, d->m, memfd))
-        return world_failed("no memory for the guest's RAM; -m asks for less");
+        return host_failed("no memory for the guest's RAM; -m asks for less");
     d->m->mem.ram = ram;
     d->m->mem.bytes = bytes;
     return NULL;
@@ -58,7 +58,7 @@ static const char *claim_window(void)
     void *got = mmap(low, bytes, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE, -1, 0);
 
     if (got == MAP_FAILED && errno != EEXIST)
-        return world_failed("Linux gives the process no 4 GiB of addresses (is `ulimit -v` low?): mmap");
+        return host_failed("Linux gives the process no 4 GiB of addresses (is `ulimit -v` low?): mmap");
     if (got != low)
         return "the process's first 4 GiB are in use: is the VMM built as a position-independent executable?";
     munmap(low, bytes);
@@ -73,12 +73,12 @@ static const char *init_host(struct direct *d)
     if (why)
         return why;
     if (!segments_available())
-        return world_failed("modify_ldt gives no 32-bit code segment; the kernel needs CONFIG_MODIFY_LDT_SYSCALL and "
+        return host_failed("modify_ldt gives no 32-bit code segment; the kernel needs CONFIG_MODIFY_LDT_SYSCALL and "
                             "CONFIG_IA32_EMULATION, and a sandbox must allow the call");
     if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &direct_world.dispatch) != 0)
-        return world_failed("no syscall user dispatch, for which Linux 5.11 or later is needed: prctl");
+        return host_failed("no syscall user dispatch, for which Linux 5.11 or later is needed: prctl");
     if (timer_create(CLOCK_MONOTONIC, &event, &d->timer) != 0)
-        return world_failed("no timer (is `ulimit -i` low?): timer_create");
+        return host_failed("no timer (is `ulimit -i` low?): timer_create");
     /* Where the processor cannot, the guest sees the host's CPUID: one more gap. */
     syscall(SYS_arch_prctl, ARCH_SET_CPUID, 0);
     return NULL;
@@ -116,7 +116,7 @@ void direct_arm(struct direct *d, uint64_t deadline)
     else if (deadline == 0)
         at.it_value.tv_nsec = 1;                        /* now */
     if (timer_settime(d->timer, TIMER_ABSTIME, &at, NULL) != 0)
-        machine_stop(d->m, EXIT_HOST, world_failed("this host's timer cannot be set: timer_settime"));
+        machine_stop(d->m, EXIT_HOST, host_failed("this host's timer cannot be set: timer_settime"));
     d->armed = deadline;
 }
 
@@ -155,7 +155,7 @@ void direct_select(struct direct *d)
     d->selected_end = end;
     memcpy(d->selected, cpu->seg, sizeof d->selected);
     if (d->segments.refused)
-        machine_stop(d->m, EXIT_HOST, world_failed("modify_ldt refused a segment of the guest's, 16-bit ones need CONFIG_X86_16BIT"));
+        machine_stop(d->m, EXIT_HOST, host_failed("modify_ldt refused a segment of the guest's, 16-bit ones need CONFIG_X86_16BIT"));
 }
 
 /* Is the next instruction where the processor would not fetch? Then IRETQ itself would fault. */

@@ -3,7 +3,6 @@
 
 #include <asm/hwcap2.h>
 #include <asm/prctl.h>
-#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,14 +32,6 @@ void world_bug(int signal, siginfo_t *info, ucontext_t *context)
     _exit(EXIT_BUG);
 }
 
-const char *world_failed(const char *what)
-{
-    static char why[256];
-
-    snprintf(why, sizeof why, "%s: %s", what, strerror(errno));
-    return why;
-}
-
 /* Frames hold AVX-512 and AMX state where the processor has them: Linux tells their size. */
 static bool set_stack(void)
 {
@@ -59,12 +50,12 @@ const char *world_init(void)
     };
 
     if (!set_stack())
-        return world_failed("no memory for the signal stack");
+        return host_failed("no memory for the signal stack");
     for (size_t i = 0; i < sizeof signals / sizeof *signals; i++)
         if (sigaction(signals[i], &action, NULL) != 0)
-            return world_failed("a signal gets no handler: sigaction");
+            return host_failed("a signal gets no handler: sigaction");
     if (syscall(SYS_arch_prctl, ARCH_GET_FS, &direct_world.fs_base) != 0)
-        return world_failed("a sandbox is in the way: arch_prctl(ARCH_GET_FS)");
+        return host_failed("a sandbox is in the way: arch_prctl(ARCH_GET_FS)");
     direct_world.fsgsbase = (getauxval(AT_HWCAP2) & HWCAP2_FSGSBASE) != 0;
     return NULL;
 }

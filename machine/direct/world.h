@@ -47,9 +47,6 @@ bool direct_enter(struct vcpu *cpu);
  * all of the guest's registers in place. No signal, a sixteenth of the price. Never called from C. */
 void direct_gate(void);
 
-/* `what` and errno's meaning: the sentence with which this host cannot. It lasts until the next. */
-const char *world_failed(const char *what);
-
 /* Once per process: alternate stack, handlers, thread pointer. NULL, or what failed. */
 const char *world_init(void);
 
