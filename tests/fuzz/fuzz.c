@@ -5,16 +5,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+static _Noreturn void end(const char *file, int line, const char *expression, const char *format, va_list args)
+{
+    fprintf(stderr, "%s:%d: %s", file, line, expression);
+    if (format)
+        vfprintf(stderr, format, args);
+    fputc('\n', stderr);
+    abort();
+}
+
 _Noreturn void broken(const char *file, int line, const char *format, ...)
 {
     va_list args;
 
-    fprintf(stderr, "%s:%d: ", file, line);
     va_start(args, format);
-    vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    abort();
+    end(file, line, "", format, args);
 }
 
 uint32_t take(struct input *in, unsigned bytes)
@@ -35,13 +40,8 @@ _Noreturn void _ck_assert_failed(const char *file, int line, const char *express
 {
     va_list args;
 
-    fprintf(stderr, "%s:%d: %s: ", file, line, expression);
     va_start(args, format);
-    if (format)
-        vfprintf(stderr, format, args);
-    va_end(args);
-    fputc('\n', stderr);
-    abort();
+    end(file, line, expression, format, args);
 }
 
 /* What makes runs slow and finds nothing here: long stacks for each block, filling it, keeping it after it was freed. */
