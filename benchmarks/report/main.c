@@ -25,7 +25,7 @@ static void print_targets(const struct results *r)
     json_t *t;
     size_t i;
 
-    printf("  On %s (%.0f processors%s), by the fastest samples:\n", word_of(context, "cpu"), number_of(context, "cpus"),
+    printf("  On %s (%.0f processors%s), by the fastest samples, boots by their median:\n", word_of(context, "cpu"), number_of(context, "cpus"),
            truth_of(context, "hypervisor") ? ", a virtual machine" : "");
     if (*what_is_left_out(r, left_out))
         printf("  %s\n", left_out);
