@@ -400,7 +400,7 @@ BENCH_PART := $(patsubst %,$(B)/obj/benchmarks/%.o,stats output tables report/do
 PV_PART    := $(patsubst %,$(B)/obj/paravirt/%.o,hypercall mmu fast events start)
 BT_PART    := $(patsubst %,$(B)/obj/binary-translation/%.o,emit gate look patch sweep)
 FAKED_OBJ  := $(B)/obj/faked/shadow.o $(B)/obj/faked/segments.o
-FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall
+FAKE       := -Dmmap=fake_mmap -Dmunmap=fake_munmap -Dmprotect=fake_mprotect -Dsyscall=fake_syscall -Dworld_sees=fake_world_sees
 SANITIZE   := -fsanitize=address,undefined -DSANITIZED=1
 BARE_PART  := $(B)/obj/bare-part/decode.o
 UNIT_OBJ   := $(UNIT_SRC:%.c=$(B)/obj/%.o) $(FAKED_OBJ) $(BARE_PART) $(MACHINE_OBJ) $(BENCH_PART) $(BT_PART) $(PV_PART)

@@ -4,6 +4,7 @@
 #include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -49,6 +50,11 @@ static const char *set_up_32_bit(void)
     };
     if (syscall(SYS_modify_ldt, 1, &code, sizeof code))
         return "modify_ldt is refused: the kernel needs CONFIG_MODIFY_LDT_SYSCALL, a sandbox must let it pass";
+    uint32_t rights;
+    bool seen;
+    __asm__ volatile("lar %2, %0" : "=r"(rights), "=@ccz"(seen) : "r"(SELECTOR));
+    if (!seen)
+        return "modify_ldt succeeds, but the processor does not see its segments, as in a virtual machine under PVM";
     char *low = mmap((void *)(uintptr_t)CODE, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (low == MAP_FAILED)

@@ -142,8 +142,8 @@ int main(int argc, char **argv)
 {
     static const char *const direct_vmms[] = { "trap-emulate", "binary-translation", "paravirt" };
     char qemu[200] = "", missing[200] = "";
-    bool segments = segments_available(), tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages, hardware, walled;
-    const char *maker = cpu_maker();
+    bool tcg = is_tcg(), low = mmap_min_is_low(), dispatch, has_qemu, has_packages, hardware, walled;
+    const char *maker = cpu_maker(), *missing_segments;
     struct tried tried;
 
     has_qemu = first_line("qemu-system-i386 --version 2>/dev/null", qemu, sizeof qemu);
@@ -157,8 +157,8 @@ int main(int argc, char **argv)
         return 0;
     }
     tell("ok", "processor", maker);
-    line("32-bit segments", segments, true, "modify_ldt gives them",
-         "modify_ldt is refused; leave the sandbox, or use a kernel with CONFIG_MODIFY_LDT_SYSCALL=y and IA32");
+    missing_segments = segments_missing();
+    line("32-bit segments", !missing_segments, true, "modify_ldt gives them", missing_segments);
     line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",
          "PR_SET_SYSCALL_USER_DISPATCH fails; use Linux 5.11 or newer, outside sandboxes");
     line("guest at ring 3", tried.runs, true, "a guest of five instructions ran",

@@ -72,9 +72,9 @@ static const char *init_host(struct direct *d)
 
     if (why)
         return why;
-    if (!segments_available())
-        return host_failed("modify_ldt gives no 32-bit code segment; the kernel needs CONFIG_MODIFY_LDT_SYSCALL and "
-                            "CONFIG_IA32_EMULATION, and a sandbox must allow the call");
+    why = segments_missing();
+    if (why)
+        return why;
     if (prctl(PR_SET_SYSCALL_USER_DISPATCH, PR_SYS_DISPATCH_ON, 0, 0, &direct_world.dispatch) != 0)
         return host_failed("no syscall user dispatch, for which Linux 5.11 or later is needed: prctl");
     if (timer_create(CLOCK_MONOTONIC, &event, &d->timer) != 0)

@@ -7,7 +7,9 @@
 #include <unistd.h>
 
 #include "direct/shadow.h"
+#include "direct/world.h"
 #include "segment.h"
+#include "status.h"
 
 static bool is_expand_down(unsigned attr) { return !attr_is_code(attr) && (attr & ATTR_EXPAND_DOWN); }
 
@@ -27,11 +29,17 @@ static bool write_slot(int slot, uint32_t base, uint32_t limit, unsigned attr)
     return syscall(SYS_modify_ldt, 0x11, &d, sizeof d) == 0;
 }
 
-bool segments_available(void)
+const char *segments_missing(void)
 {
     const unsigned code = ATTR_PRESENT | ATTR_SEGMENT | ATTR_CODE | ATTR_READABLE | ATTR_BIG;
 
-    return write_slot(0, 0, 0xfff, code);
+    if (!write_slot(0, 0, 0xfff, code))
+        return host_failed("modify_ldt gives no 32-bit code segment; the kernel needs CONFIG_MODIFY_LDT_SYSCALL and "
+                            "CONFIG_IA32_EMULATION, and a sandbox must allow the call");
+    if (!world_sees(SEGMENT_FIRST << 3 | 7))
+        return "modify_ldt succeeds, but the processor does not see its segments, as in a virtual machine under PVM; use another "
+               "host; build/emulation runs on this one";
+    return NULL;
 }
 
 bool segments_monitor(void)

@@ -52,7 +52,7 @@ void segments_reset(struct segments *s, uint32_t window);
 /* Make the monitor's own segments. False: Linux will not have them. */
 bool segments_monitor(void);
 
-/* Does modify_ldt give this process a 32-bit code segment? */
-bool segments_available(void);
+/* NULL if modify_ldt gives this process a 32-bit code segment, else why not. */
+const char *segments_missing(void);
 
 #endif

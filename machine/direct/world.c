@@ -41,6 +41,15 @@ static bool set_stack(void)
     return stack != MAP_FAILED && sigaltstack(&s, NULL) == 0;
 }
 
+bool world_sees(uint16_t selector)
+{
+    uint32_t rights;
+    bool seen;
+
+    __asm__ volatile("lar %2, %0" : "=r"(rights), "=@ccz"(seen) : "r"((uint32_t)selector));
+    return seen;
+}
+
 const char *world_init(void)
 {
     static const int signals[] = { SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGTRAP, SIGSYS, SIGALRM };

@@ -47,6 +47,9 @@ bool direct_enter(struct vcpu *cpu);
  * all of the guest's registers in place. No signal, a sixteenth of the price. Never called from C. */
 void direct_gate(void);
 
+/* Does the processor know a descriptor of this selector, which ring 3 may load? (LAR: Intel SDM vol. 2A.) */
+bool world_sees(uint16_t selector);
+
 /* Once per process: alternate stack, handlers, thread pointer. NULL, or what failed. */
 const char *world_init(void);
 

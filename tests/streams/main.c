@@ -164,6 +164,10 @@ int main(int argc, char **argv)
         which.trapping |= !strcmp(argv[k], "--trapping");
     }
     setvbuf(stdout, NULL, _IOLBF, 0);
+    if (table && why && which.drop) {
+        fprintf(stderr, "streams: this host cannot try them: %s\n", why);
+        return EXIT_HOST;
+    }
     if (table && why)
         which.streams = 0;                              /* they cannot be tried first */
     if (table)

@@ -167,13 +167,15 @@ static struct call forbidden(int n)
     return n < OUTSIDE ? outside(n) : n < OUTSIDE + INSIDE ? inside(n - OUTSIDE) : pages(n - OUTSIDE - INSIDE);
 }
 
+enum { NO_WALL = -1 };
+
 /* By the 32-bit way in: other numbers, and all of them forbidden. This is getpid. */
 static void by_int80(int number)
 {
     long result = 20;
 
-    (void)number;
-    build();
+    if (number != NO_WALL)
+        build();
     __asm__ volatile ("int $0x80" : "+a" (result) :: "memory", "r8", "r9", "r10", "r11");
     _exit((int)result & 1);
 }
@@ -315,6 +317,8 @@ START_TEST(forbids)
 {
     bool ours = _i < FORBIDDEN;
 
+    if (!ours && WIFSIGNALED(child(by_int80, NO_WALL, said, sizeof said)))
+        return;                         /* a Linux without 32-bit system calls: there is no such way */
     hits_the_wall(child(ours ? try_forbidden : by_int80, _i, said, sizeof said), ours ? forbidden(_i).number : 20);
 }
 END_TEST
