@@ -1,7 +1,7 @@
 # Quadvisor: four virtual-machine monitors, one guest, one comparison.
 #   make bench     the comparison (the main job)        make check    the tests
 #   make help      everything else
-# All output goes to build/. `make -j` is safe. CC=clang works for host and guest.
+# All output goes to build/. CC=clang works for host and guest. Of what is built a line says so; V=1 shows the commands.
 
 ifeq ($(origin CC),default)
 CC      := gcc
@@ -17,6 +17,25 @@ LDLIBS  := -lZydis -lseccomp
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 .SECONDARY:
+
+# With one goal, and no -j, as much at once as there are processors.
+ifeq ($(MAKELEVEL)$(words $(MAKECMDGOALS))$(findstring -j,$(MAKEFLAGS)),01)
+MAKEFLAGS += -j$(shell nproc)
+endif
+
+# What may be given, so that what is misspelt does not pass unseen.
+VARIABLES := APPEND AUTHOR B CC CYCLES DIR ENGINES EXIT_NS EXTRA_CFLAGS FILTER FORMAT FUZZ GUEST_CC GUESTS HOSTS LAB LD NASM NEW OLD \
+             OPTIONS QUICK RESULTS RESUME RUNS SEED SLOW TEST TESTS TIME TITLE V VMM
+UNKNOWN   := $(strip $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(filter-out $(VARIABLES),$(v)))))
+ifneq ($(UNKNOWN),)
+$(error there is no variable $(UNKNOWN); there are $(VARIABLES))
+endif
+
+# Make asks for the shell for each line of a recipe, and knows by then whose recipe it is.
+ifeq ($(V)$(findstring s,$(firstword -$(MAKEFLAGS))),)
+.SILENT:
+SHELL = $(if $(filter-out $(TOLD),$(filter $(B)/%,$@)),$(info building $@)$(eval TOLD := $@))/bin/sh
+endif
 
 # Nothing but a help can do without it.
 UNWRITABLE := $(shell { mkdir -p $(B) && echo '*' > $(B)/.gitignore && [ -w $(B)/bench -o ! -e $(B)/bench ]; } 2>/dev/null || echo $(B)/)

@@ -109,6 +109,7 @@ struct request {
     bool counting;                                          /* an emulator's time is to be that of executed instructions */
 };
 struct outcome { bool ran; char reason[REASON]; double wall_ms; char *text, *counters; };   /* reason: why it has not; "" if it has */
+double clock_seconds(void);                                 /* since some moment, as a clock on the wall goes */
 struct outcome run_cell(const struct request *request);     /* caller frees text and counters, "" where there is nothing */
 const char *cannot_run(const struct engine *engine);        /* why and the remedy, run.c's; NULL: it can, as far as is known */
 
@@ -125,7 +126,7 @@ struct series {
     double instructions;                                    /* of an emulated processor, each operation, exact; -1: not counted */
 };
 struct verdict { bool ran; struct probe probes[MAX_PROBES]; size_t count; char reason[REASON]; };
-struct options { bool quick, resume; int runs, cpu; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
+struct options { bool quick, resume; int runs, cpu, beside; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
 extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;
@@ -134,7 +135,8 @@ bool selected(int benchmark);                               /* by FILTER; yardst
 bool listed(const char *words, const char *name);           /* is name one of words? blanks or commas between */
 struct job { int engine, workload, benchmark, run; };       /* benchmark -1: the whole workload in one process */
 void run_everything(void);                                  /* schedule.c */
-void progress(const char *engine, const char *what);        /* on stderr, before each start; "" when there is nothing to tell */
+/* On stderr, before each start; "" when there is nothing to tell. counts: of one operation, whose events are counted. */
+void progress(const char *engine, const char *what, bool counts);
 struct outcome run_counted(const struct job *job, int iterations);  /* of each benchmark; caller frees text and counters */
 void count_operations(const struct job *job, int iterations);       /* and three times as many: exits_per_op, exits, ticks */
 /* A sample more, in the benchmark's unit; benchmark -1, and more than MAX_SAMPLES, are passed over. Copies *raw. */
@@ -145,7 +147,7 @@ void run_profiles(void);
 json_t *profiles_json(void);                                /* caller frees */
 
 /* ---- emulated.c: the instructions and exits of what runs on processors made by software, into series[][] ---- */
-void run_emulated(void);
+void run_emulated(void (*first)(void));                     /* first: not timed either; Bochs begins beside it already */
 double per_exit(int engine, int benchmark);                 /* instructions that an exit adds to the guest's own; -1 */
 
 /* ---- targets.c ---- */

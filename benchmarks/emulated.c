@@ -3,8 +3,13 @@
  * counter counts instructions, and Bochs's always does, so that the difference of two runs which differ in the number of
  * operations is what an operation takes, and the difference to the baseline what the monitor adds.
  * Next: count_operations() in schedule.c, README.md. */
+#include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "bench.h"
 
@@ -68,11 +73,11 @@ static bool any_of(const char *workload)
     return false;
 }
 
-/* A baseline stands above what is compared with it. */
-void run_emulated(void)
+/* Of the engines that are timed as well, or of those that are only counted. A baseline stands above what is compared with it. */
+static void count_those(bool timed)
 {
     for (int e = 0; engines[e].name; e++) {
-        if (!options.engine_on[e] || !engines[e].baseline)
+        if (!options.engine_on[e] || !engines[e].baseline || (engines[e].repeat > 0) != timed)
             continue;
         for (int i = 0; counted[i].workload && !cannot_run(&engines[e]); i++) {
             int w = workload_index(counted[i].workload);
@@ -80,6 +85,28 @@ void run_emulated(void)
                 count_exits(e, w, counted[i].few);
         }
     }
+}
+
+/* Nothing is timed any more: what is only counted runs on another processor, in a process of its own. What that found is then
+ * recalled from its cells. */
+void run_emulated(void (*first)(void))
+{
+    bool resume = options.resume;
+    pid_t beside = fork();
+    if (beside == 0) {
+        prctl(PR_SET_PDEATHSIG, SIGTERM);
+        options.cpu = options.beside;
+        if (freopen("/dev/null", "w", stderr))              /* it tells its progress to nobody */
+            count_those(false);
+        _exit(0);
+    }
+    first();
+    count_those(true);
+    progress("", "", false);
+    if (beside > 0)
+        options.resume = waitpid(beside, NULL, 0) == beside || resume;
+    count_those(false);
+    options.resume = resume;
 }
 
 double per_exit(int e, int b)

@@ -54,7 +54,7 @@ static bool run_profile(int e, int run, struct profile *p)
     unlink(file);
     struct request r = { .engine = &engine, .tag = tag, .cpu = options.cpu, .timeout = 20 };
     strcpy(r.append, append);
-    progress(engines[e].name, tag);
+    progress(engines[e].name, tag, false);
     struct outcome o = run_cell(&r);
     root = json_load_file(file, 0, NULL);
     bool good = o.ran && parse_profile(root, p);

@@ -137,15 +137,18 @@ static void interrupted(int number)
     _exit(128 + number);
 }
 
-static int last_cpu(void)
+/* The last processor that we may use, for what is timed, and another, if there is one, for what then is not. */
+static void choose_cpus(void)
 {
     cpu_set_t set;
-    int last = 0;
     sched_getaffinity(0, sizeof set, &set);
     for (int i = 0; i < CPU_SETSIZE; i++)
-        if (CPU_ISSET(i, &set))
-            last = i;
-    return last;
+        if (CPU_ISSET(i, &set)) {
+            options.beside = options.cpu;
+            options.cpu = i;
+        }
+    if (!CPU_ISSET(options.beside, &set))
+        options.beside = options.cpu;
 }
 
 /* Refuses what no table has: a sentence with what there is, and status 2. */
@@ -228,7 +231,7 @@ int main(int argc, char **argv)
     check_names(engine_list);
     if (!options.runs)
         options.runs = options.quick ? 3 : 7;
-    options.cpu = last_cpu();
+    choose_cpus();
     if (!may_write() || !open_plan(engine_list))
         return 2;
     signal(SIGINT, interrupted);

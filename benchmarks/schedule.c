@@ -15,43 +15,68 @@ static struct job jobs[MAX_JOBS];
 static size_t job_count;
 static char trouble[MAX_ENGINES][MAX_WORKLOADS][REASON];
 
-/* One line, where there is a terminal; else one for each tenth of the way. Starts of emulators count EMULATED times. */
-enum { EMULATED = 5 };
-static size_t starts_all, starts_done;
-
-void progress(const char *engine, const char *what)
+/* Are the events of an operation counted: by the VMM itself, in a run of its own? */
+static bool is_counted(int e, int b)
 {
-    static time_t began;
-    static size_t told;
-    bool slow = *engine && engines[engine_index(engine)].baseline;
+    return !engines[e].baseline && strstr(engines[e].command, "{counters}") && workloads[workload_index(benchmarks[b].workload)].scales;
+}
+
+/* What is to come of each engine, in starts of a whole workload, and what one of them took so far. */
+static struct { double left, done, seconds; } forecast[MAX_ENGINES];
+
+static double seconds_left(void)
+{
+    double sum = 0;
+    for (int e = 0; engines[e].name; e++) {
+        double each = forecast[e].done ? forecast[e].seconds / forecast[e].done : engines[e].repeat < 1 && engines[e].slow ? 4 : .4;
+        sum += forecast[e].left > 0 && !cannot_run(&engines[e]) ? forecast[e].left * each : 0;
+    }
+    return sum;
+}
+
+/* A count is a start of one operation, and shorter than a workload; of what is emulated it is as long, for the guest boots. */
+static double share_of(int e, bool counts) { return counts && !engines[e].baseline ? .05 : 1; }
+
+/* One line, where there is a terminal; else one for each tenth of the way. */
+void progress(const char *engine, const char *what, bool counts)
+{
+    static double began, last, running_share;
+    static int running = -1, told;
+    double t = clock_seconds(), left;
     if (!began)
-        began = time(NULL);
-    size_t all = starts_all > starts_done ? starts_all : starts_done + 1, tenth = 10 * starts_done / all;
-    double left = starts_done ? difftime(time(NULL), began) * (double)(all - starts_done) / (double)starts_done : 0;
+        began = last = t;
+    if (running >= 0) {
+        forecast[running].left -= running_share;
+        forecast[running].done += running_share;
+        forecast[running].seconds += t - last;
+    }
+    last = t;
+    running = *engine ? engine_index(engine) : -1;
+    running_share = running < 0 ? 0 : share_of(running, counts);
+    left = seconds_left();
+    int percent = (int)(100 * (t - began) / (t - began + left + .001));
     if (isatty(STDERR_FILENO) && !*engine)
         fprintf(stderr, "\r\033[K");
     else if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%2zu %%, %.0f s left: %s %s", 100 * starts_done / all, left, engine, what);
-    else if (*engine && starts_done && tenth > told)
-        fprintf(stderr, "bench: %zu0 %%, %.0f s left\n", told = tenth, left);
-    starts_done += slow ? EMULATED : 1;
+        fprintf(stderr, "\r\033[K%2d %%, %.0f s left: %s %s", percent, left, engine, what);
+    else if (*engine && percent / 10 > told)
+        fprintf(stderr, "bench: %d0 %%, %.0f s left\n", told = percent / 10, left);
 }
 
-/* Beside the plan: two runs for each operation whose events are counted, the probes, five profiles of two engines, and of what is
- * emulated four runs and two for each of some ten operations that exit. A guess, for the time left. */
-static void count_starts(void)
+/* Beside the plan: two runs for each operation whose events are counted, the probes, five profiles of two engines, and of QEMU's
+ * emulated processors four runs and two for each of some ten operations that exit (Bochs's run beside them). */
+static void make_forecast(void)
 {
-    starts_all = 0;
     for (size_t i = 0; i < job_count; i++)
-        starts_all += engines[jobs[i].engine].baseline ? EMULATED : 1;
+        forecast[jobs[i].engine].left++;
     for (int e = 0; engines[e].name; e++) {
-        if (!options.engine_on[e] || cannot_run(&engines[e]))
+        if (!options.engine_on[e])
             continue;
         for (int b = 0; benchmarks[b].name; b++)
-            starts_all += !engines[e].baseline && strstr(engines[e].command, "{counters}") && selected(b) &&
-                          runs_workload(&engines[e], benchmarks[b].workload) ? 2 : 0;
-        starts_all += engines[e].baseline ? 24 * EMULATED : 1;
-        starts_all += runs_workload(&engines[e], "profile") ? 5 * (size_t)options.runs : 0;
+            forecast[e].left += is_counted(e, b) && selected(b) && runs_workload(&engines[e], benchmarks[b].workload) ? 2 * share_of(e, true) : 0;
+        forecast[e].left += runs_workload(&engines[e], "probes");
+        forecast[e].left += !engines[e].baseline || !engines[e].repeat ? 0 : strcmp(engines[e].name, engines[e].baseline) ? 24 : 4;
+        forecast[e].left += runs_workload(&engines[e], "profile") ? 5 * options.runs : 0;
     }
 }
 
@@ -150,11 +175,11 @@ static void run_plan(void)
         const struct job *job = &jobs[order[i]];
         if (strstr(trouble[job->engine][job->workload], "timed out") || cannot_run(&engines[job->engine]))
             continue;                                       /* it would again, and nobody waits for that */
-        progress(engines[job->engine].name, job_name(job));
+        progress(engines[job->engine].name, job_name(job), false);
         struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
         record(job, &o);
     }
-    progress("", "");
+    progress("", "", false);
 }
 
 /* A workload that broke off took the benchmarks after the break with it: each gets a run of its own, until three
@@ -169,7 +194,7 @@ static void retry(void)
             if (cannot_run(&engines[e]) || !trouble[e][w][0] || !workloads[w].scales || s->count || s->reason[0] || !selected(b) ||
                 timeouts == 3)
                 continue;
-            progress(engines[e].name, benchmarks[b].name);
+            progress(engines[e].name, benchmarks[b].name, true);
             struct job job = { e, w, b, 0 };
             struct outcome o = run_job(&job, "samples=3 cycles=1000000", 4);
             timeouts += strstr(o.reason, "timed out") != NULL;
@@ -181,7 +206,7 @@ struct outcome run_counted(const struct job *job, int iterations)
 {
     char extra[60];
     snprintf(extra, sizeof extra, "iterations=%d samples=1", iterations);
-    progress(engines[job->engine].name, job_name(job));
+    progress(engines[job->engine].name, job_name(job), true);
     return run_job(job, extra, 60);
 }
 
@@ -229,16 +254,17 @@ static void count_all(void)
         for (int b = 0; benchmarks[b].name; b++) {
             int w = workload_index(benchmarks[b].workload);
             series[e][b].exits_per_op = series[e][b].instructions = -1;
-            if (!engines[e].baseline && strstr(engines[e].command, "{counters}") && series[e][b].count && workloads[w].scales)
-                count_operations(&(struct job){ e, w, b, 0 },
-                                 strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 4);
+            if (is_counted(e, b) && series[e][b].count)
+                count_operations(&(struct job){ e, w, b, 0 }, strcmp(workloads[w].name, "compute") ? COUNTED : COUNTED / 16);
         }
-    progress("", "");
+    progress("", "", false);
 }
 
 static void run_probes(void)
 {
     static struct output out;
+    if (*options.filter && !listed(options.filter, "probes"))
+        return;
     for (int e = 0; engines[e].name; e++) {
         struct verdict *v = &verdicts[e];
         if (!options.engine_on[e] || !runs_workload(&engines[e], "probes"))
@@ -248,7 +274,7 @@ static void run_probes(void)
             continue;
         }
         struct request r = { &engines[e], "run=probes", "probes", options.cpu, 20, false };
-        progress(engines[e].name, "probes");
+        progress(engines[e].name, "probes", false);
         struct outcome o = run_cell(&r);
         parse_output(o.text, &out);
         v->ran = o.ran;
@@ -258,7 +284,7 @@ static void run_probes(void)
         free(o.text);
         free(o.counters);
     }
-    progress("", "");
+    progress("", "", false);
 }
 
 /* Why engine e has no sample of benchmark b. */
@@ -293,14 +319,12 @@ static void give_reasons(void)
 void run_everything(void)
 {
     plan();
-    count_starts();
+    make_forecast();
     run_plan();
     retry();
     count_all();
-    if (!*options.filter || listed(options.filter, "probes"))
-        run_probes();
     run_profiles();
+    run_emulated(run_probes);
     give_reasons();
-    run_emulated();
-    progress("", "");
+    progress("", "", false);
 }

@@ -37,7 +37,7 @@ const struct engine engines[] = {
       "qemu-system-i386 -accel tcg -cpu max -display none -nodefaults -serial stdio -no-reboot "
       "-device isa-debug-exit,iobase=0xf4,iosize=1 -kernel " KERNEL " -append {append}", { 1, 3 }, 1,
       "install the package qemu-system-x86", "tests/expected/qemu.txt", REAL },
-    { "bochs", "bochs", "compute probes", "sh benchmarks/bochs-timed {append} {timeout}", { 0, 1 }, .3, "", "tests/expected/bochs.txt", NULL, true },
+    { "bochs", "bochs", "compute probes", "sh benchmarks/bochs-timed {append} {timeout}", { 0, 1 }, .2, "", "tests/expected/bochs.txt", NULL, true },
     /* Processors that software makes. */
     { "qemu-svm-base", "qemu, cpu max", TIMED, "sh benchmarks/qemu-base " KERNEL " {append}", { 1, 3 }, .3, "", NULL,
       "qemu-svm-base", false },
