@@ -361,7 +361,8 @@ $(TALK):
 
 $(B)/bench/talk/race-qemu.txt: RUN = $(QEMU_RUN) $(B)/guests/kernel.elf -append run=race
 $(B)/bench/talk/race-trap-emulate.txt: RUN = $(B)/trap-emulate -kernel $(B)/guests/kernel.elf -append run=race
-$(B)/bench/talk/trace.txt: RUN = $(B)/binary-translation -kernel $(B)/guests/kernel.elf -append run=race --trace=blocks 2>&1 | grep -A 12 flags_and_cli
+$(B)/bench/talk/trace.txt: RUN = $(B)/binary-translation -kernel $(B)/guests/kernel.elf -append run=race --trace=blocks 2>&1 | \
+    awk '/flags_and_cli/ { n = 13 } n { print; n--; any = 1 } { last = $$0 } END { if (!any) print last }'
 $(B)/bench/talk/port.txt: RUN = sh paravirt/port.sh
 $(TALK): $(B)/guests/kernel.elf $(B)/trap-emulate $(B)/binary-translation $(wildcard paravirt/*.def guests/kernel/*/*)
 

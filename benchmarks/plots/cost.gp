@@ -4,6 +4,7 @@ name = "cost"
 caption = "Cost of one operation"
 xaxis = "time-stamp cycles, log scale (left is cheaper)"
 load "style.gp"
+set format x "%.0s%c"
 stats name . ".dat" index 0 using 1 nooutput
 rows = STATS_max
 set yrange [rows + 0.7 : 0.3]

@@ -10,6 +10,7 @@ array hatch[3] = [4, 5, 2]
 set title "hwassist on processors that software makes\nHatched: counted or timed on an emulator, not time on hardware"
 set xlabel "times the same guest on the same emulator without a monitor, log scale (1: nothing added)"
 set logscale x
+set format x "%.0s%c"
 set xrange [0.3 : *]
 set yrange [rows + 0.6 : 0.4]
 set ytics out nomirror

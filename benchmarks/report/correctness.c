@@ -73,10 +73,49 @@ void group_count(const json_t *verdict, int g, int *right, int *all)
 
     *right = *all = 0;
     json_array_foreach(json_object_get(verdict, "probes"), i, probe)
-        if (group_of(word_of(probe, "name")) == g) {
+        if (g == ALL_GROUPS || group_of(word_of(probe, "name")) == g) {
             (*all)++;
             *right += truth_of(probe, "right");
         }
+}
+
+const json_t *verdict_of(const struct results *r, const char *technique)
+{
+    json_t *v;
+    size_t i;
+
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        if (!strcmp(word_of(v, "technique"), technique))
+            return v;
+    return NULL;
+}
+
+static bool fails(const json_t *verdict, const char *name)
+{
+    json_t *probe;
+    size_t i;
+
+    json_array_foreach(json_object_get(verdict, "probes"), i, probe)
+        if (!strcmp(word_of(probe, "name"), name))
+            return !truth_of(probe, "right");
+    return false;
+}
+
+const char *group_class(const struct results *r, const json_t *verdict, int g)
+{
+    const json_t *technique = technique_of(r, word_of(verdict, "technique")), *qemu = verdict_of(r, "qemu-tcg");
+    const char *class = "right";
+    json_t *probe;
+    size_t i;
+
+    json_array_foreach(json_object_get(verdict, "probes"), i, probe) {
+        if (truth_of(probe, "right") || (g != ALL_GROUPS && group_of(word_of(probe, "name")) != g))
+            continue;
+        if (!is_emulated(technique) || !fails(qemu, word_of(probe, "name")))
+            return "wrong";
+        class = "alike";
+    }
+    return class;
 }
 
 /* ---- the section ---------------------------------------------------------------------------------- */
@@ -128,7 +167,7 @@ static void matrix(struct doc *d, const struct results *r)
             else if (!all)
                 doc_cell(d, "none", " ");
             else
-                doc_link(d, right == all ? "right" : "wrong", id, "%d/%d", right, all);
+                doc_link(d, group_class(r, v, g), id, "%d/%d", right, all);
         }
     }
     doc_end_table(d);
@@ -169,6 +208,7 @@ static void details(struct doc *d, const struct results *r, const json_t *verdic
 void section_correctness(struct doc *d, const struct results *r)
 {
     int unexpected = 0, all = 0;
+    bool alike = false;
     json_t *v, *probe;
     size_t i, k;
 
@@ -188,6 +228,12 @@ void section_correctness(struct doc *d, const struct results *r)
                 "expected and what the guest saw. %s", unexpected ? "**Some failures are not among the expected ones.**"
                                                                   : "All failures are expected ones, each with its reason.");
     matrix(d, r);
+    json_array_foreach(list_of(r, "correctness"), i, v)
+        alike |= !strcmp(group_class(r, v, ALL_GROUPS), "alike");
+    if (alike)
+        doc_text(d, "Grey: what fails there is what QEMU's processor leaves out without a monitor as well.");
+    if (ran(verdict_of(r, "paravirt")))
+        doc_text(d, "paravirt's kernel does without the instructions that fail; the probes execute them all the same.");
     doc_details(d, NULL, "Cell by cell: what each probe expected and saw");
     json_array_foreach(list_of(r, "correctness"), i, v)
         for (int g = 0; group_at(g); g++)

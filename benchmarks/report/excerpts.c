@@ -29,7 +29,7 @@ const struct excerpt *excerpt_read(const char *file)
 static void missing(struct doc *d, const struct excerpt *e, const char *file)
 {
     if (e->n)
-        doc_text(d, "n/a: %.160s", e->line[e->n - 1]);
+        doc_text(d, "n/a: %.*s", (int)strcspn(e->line[e->n - 1], ";"), e->line[e->n - 1]);
     else
         doc_text(d, "n/a: `%s` cannot be read or has nothing in it; `make slides` makes it.", strrchr(file, '/') + 1);
 }
@@ -58,7 +58,7 @@ void excerpt_race(struct doc *d, const char *title, const char *file)
         fputs("<pre>", d->html);
         for (int end = i + 8, last = 0; i < e->n && i < end && !last; i++) {
             last = !strncmp(e->line[i], "PROBE ", 6);
-            put_line(d, strstr(e->line[i], "FAIL") || strstr(e->line[i], "lost") ? "wrong" : last ? "right" : "", e->line[i]);
+            put_line(d, !last ? "" : strstr(e->line[i], "FAIL") ? "wrong" : "right", e->line[i]);
         }
         fputs("</pre>", d->html);
     }
@@ -192,7 +192,7 @@ void excerpt_port(struct doc *d, const char *file)
 enum { COLUMNS = 5 };
 
 /* One row of the matrix, if any of the techniques has such probes. */
-static void group_row(struct doc *d, const json_t *const *verdicts, int n, int g)
+static void group_row(struct doc *d, const struct results *r, const json_t *const *verdicts, int n, int g)
 {
     int right[COLUMNS], all[COLUMNS], any = 0;
 
@@ -205,7 +205,7 @@ static void group_row(struct doc *d, const json_t *const *verdicts, int n, int g
     doc_row(d);
     doc_cell(d, "text", "%s", group_at(g)->label);
     for (int k = 0; k < n; k++)
-        doc_cell(d, !all[k] ? "" : right[k] == all[k] ? "right" : "wrong", all[k] ? "%d of %d" : " ", right[k], all[k]);
+        doc_cell(d, !all[k] ? "" : group_class(r, verdicts[k], g), all[k] ? "%d of %d" : " ", right[k], all[k]);
     doc_cell(d, "text soft", "%s", group_at(g)->why);
 }
 
@@ -231,6 +231,6 @@ void excerpt_groups(struct doc *d, const struct results *r)
     columns[n + 1] = "<under trap-emulate";
     doc_table(d, columns, n + 2);
     for (int g = 0; group_at(g); g++)
-        group_row(d, verdicts, n, g);
+        group_row(d, r, verdicts, n, g);
     doc_end_table(d);
 }

@@ -112,9 +112,21 @@ static void noise(struct doc *d, const struct results *r)
     }
 }
 
+const char *was_busy(const struct results *r, char text[WHY])
+{
+    const json_t *context = json_object_get(r->root, "context");
+
+    *text = '\0';
+    if (number_of(context, "load") > 0.5)
+        snprintf(text, WHY, "The machine was busy when it began: load %.1f on %.0f processors.", number_of(context, "load"),
+                 number_of(context, "cpus"));
+    return text;
+}
+
 void section_notes(struct doc *d, const struct results *r)
 {
     const json_t *context = json_object_get(r->root, "context");
+    char busy[WHY];
     const char *last = "";
     json_t *s;
     size_t i;
@@ -128,9 +140,8 @@ void section_notes(struct doc *d, const struct results *r)
         doc_item(d, "The host is a virtual machine itself: faults and exits may cost more than on bare metal.");
     if (*word_of(context, "governor") && strcmp(word_of(context, "governor"), "performance"))
         doc_item(d, "The clock frequency is governed by \"%s\": it changes while the benchmark runs.", word_of(context, "governor"));
-    if (number_of(context, "load") > 0.5)
-        doc_item(d, "The machine was busy when it began: load %.1f on %.0f processors.", number_of(context, "load"), number_of(context,
-                 "cpus"));
+    if (*was_busy(r, busy))
+        doc_item(d, "%s", busy);
     noise(d, r);
     json_array_foreach(list_of(r, "results"), i, s) {
         const char *why = word_of(s, "reason");

@@ -135,7 +135,8 @@ int predict(const struct results *r, double exit_ns)
         fprintf(stderr, "quadreport: %s has no exits of %s to predict from; run `make bench` without FILTER\n", r->file, HARDWARE);
         return 2;
     }
-    printf("\nHardware: exits (counted under nested paging on an emulated AMD-V) times %.0f ns; the others as measured in %s.\n",
+    printf("\nHardware: exits (counted under nested paging on an emulated AMD-V, with the few of the guest's timer) times %.0f ns. What has none "
+           "runs\nas on the bare processor. The others are as measured in %s. EXIT_NS= asks for another cost.\n",
            exit_ns, r->file);
     return 0;
 }

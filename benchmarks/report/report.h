@@ -25,6 +25,7 @@ double number_of(const json_t *object, const char *field);              /* NAN i
 bool truth_of(const json_t *object, const char *field);                 /* false if there is none */
 
 const json_t *list_of(const struct results *r, const char *name);       /* "techniques", "benchmarks", ...; NULL: no such list */
+const json_t *technique_of(const struct results *r, const char *name);  /* an object in "techniques"; NULL */
 const char *title_of(const struct results *r, const char *technique);   /* its own name if it is not among the techniques */
 
 /* Of one technique and benchmark, by their names. Values are in the series' own unit (cycles; of boot ms), NAN if there is none. */
@@ -43,6 +44,7 @@ bool is_emulated(const json_t *technique);
 
 /* Of a quick run, or one narrowed by FILTER or ENGINES: sentences that say so, and what all is left out. "": it is a whole one. */
 const char *what_is_left_out(const struct results *r, char text[WHY]);
+const char *was_busy(const struct results *r, char text[WHY]);          /* a sentence; "": it was not */
 bool by_gate(const char *event);                            /* an event: does it cross by a far jump? Others: a signal, an exit */
 
 /* All write into `text` and return it. */
@@ -54,6 +56,10 @@ const char *in_range(double low, double high, char text[56]);           /* "1.2 
 struct group { char label[80], why[120]; };                 /* what it is; why trap-emulate gets it wrong, or right */
 const struct group *group_at(int g);                        /* NULL behind the last; of a file that is missing stderr tells, once */
 int group_of(const char *probe);                            /* -1: in none */
+enum { ALL_GROUPS = -1 };
+const json_t *verdict_of(const struct results *r, const char *technique);   /* an object in "correctness"; NULL */
+/* Of what fails: "right": nothing; "alike": under a monitor on QEMU's processor that which fails there without one; "wrong". */
+const char *group_class(const struct results *r, const json_t *verdict, int g);
 void group_count(const json_t *verdict, int g, int *right, int *all);   /* of an object in "correctness" */
 
 /* ---- sections.c, costs.c, correctness.c, model.c, machines.c: the parts of the report. What the results do not have is left out, or

@@ -55,15 +55,22 @@ const json_t *list_of(const struct results *r, const char *name)
     return json_object_get(r->root, name);
 }
 
-const char *title_of(const struct results *r, const char *technique)
+const json_t *technique_of(const struct results *r, const char *name)
 {
     json_t *t;
     size_t i;
 
     json_array_foreach(list_of(r, "techniques"), i, t)
-        if (!strcmp(word_of(t, "name"), technique))
-            return word_of(t, "title");
-    return technique;
+        if (!strcmp(word_of(t, "name"), name))
+            return t;
+    return NULL;
+}
+
+const char *title_of(const struct results *r, const char *technique)
+{
+    const json_t *t = technique_of(r, technique);
+
+    return t ? word_of(t, "title") : technique;
 }
 
 const json_t *series_of(const struct results *r, const char *technique, const char *benchmark)

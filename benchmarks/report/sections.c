@@ -8,62 +8,66 @@
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
 
-/* Why they did not come to their end; "" if they did. */
-static const char *count_probes(const struct results *r, const char *technique, int *right, int *all)
-{
-    const char *reason = "";
-    json_t *v, *probe;
-    size_t i, k;
+/* What the first table shows beside the probes: times native, cycles, cycles, ms; NAN where there is none. */
+enum { ANSWERS = 4 };
 
-    *right = *all = 0;
-    json_array_foreach(list_of(r, "correctness"), i, v) {
-        if (strcmp(word_of(v, "technique"), technique))
-            continue;
-        reason = word_of(v, "reason");
-        json_array_foreach(json_object_get(v, "probes"), k, probe) {
-            (*all)++;
-            *right += truth_of(probe, "right");
-        }
+static int answers_of(const struct results *r, const json_t *t, double value[ANSWERS])
+{
+    const char *name = word_of(t, "name");
+    int n = 0;
+
+    value[0] = ratio_of(r, name, "compute-*", "native", "");
+    value[1] = median_of(r, name, "cli-sti");
+    value[2] = median_of(r, name, "syscall");
+    value[3] = median_of(r, name, "boot");
+    for (int k = 0; k < ANSWERS; k++) {
+        if (!is_real(t))
+            value[k] = NAN;
+        n += !isnan(value[k]);
     }
-    return reason;
+    return n;
 }
 
 static void answer_row(struct doc *d, const struct results *r, const json_t *t)
 {
-    static const char *const shown[] = { "cli-sti", "syscall" };
-    const char *name = word_of(t, "name"), *reason;
-    double compute = is_real(t) ? ratio_of(r, name, "compute-*", "native", "") : NAN, boot = is_real(t) ? median_of(r, name, "boot") : NAN;
+    const json_t *verdict = verdict_of(r, word_of(t, "name"));
+    double value[ANSWERS];
     char text[24];
     int right, all;
 
-    reason = count_probes(r, name, &right, &all);
-    if (!all && isnan(compute) && isnan(boot))
+    group_count(verdict, ALL_GROUPS, &right, &all);
+    if (!answers_of(r, t, value) && !all)
         return;
     doc_row(d);
     doc_cell(d, "text", "%s", word_of(t, "title"));
-    if (all && *reason)
+    if (all && *word_of(verdict, "reason"))
         doc_cell(d, "wrong", "n/a after %d", all);
     else if (all)
-        doc_cell(d, right == all ? "right" : "wrong", "%d of %d", right, all);
+        doc_cell(d, group_class(r, verdict, ALL_GROUPS), "%d of %d", right, all);
     else
         doc_cell(d, "none", " ");
-    doc_cell(d, isnan(compute) ? "none" : "", isnan(compute) ? " " : "%.2f", compute);
-    for (int k = 0; k < 2; k++) {
-        double cycles = is_real(t) ? median_of(r, name, shown[k]) : NAN;
-
-        doc_cell(d, isnan(cycles) ? "none" : "", "%s", isnan(cycles) ? " " : in_time(cycles / r->ghz, text));
-    }
-    doc_cell(d, isnan(boot) ? "none" : "", isnan(boot) ? " " : "%.1f ms", boot);
+    for (int k = 0; k < ANSWERS; k++)
+        if (isnan(value[k]))
+            doc_cell(d, "none", " ");
+        else if (k == 0 || k == ANSWERS - 1)
+            doc_cell(d, "", k ? "%.1f ms" : "%.2f", value[k]);
+        else
+            doc_cell(d, "", "%s", in_time(value[k] / r->ghz, text));
 }
 
-/* One line a technique: what it gets right, what computing and one privileged instruction cost. */
 void section_answer(struct doc *d, const struct results *r)
 {
     static const char *const columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call",
                                            "boot to DONE" };
+    double value[ANSWERS];
     json_t *t;
     size_t i;
+    int n = (int)json_array_size(list_of(r, "correctness"));
 
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        n += answers_of(r, t, value);
+    if (!n)
+        return;                                             /* FILTER left all of that out */
     doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "techniques"), i, t)
         if (is_real(t) || is_emulated(t))

@@ -99,7 +99,7 @@ static bool is_empty(struct doc *d, const struct results *r, const char *workloa
 static void title(struct doc *d, const struct results *r, const char *text, const char *author)
 {
     const json_t *context = json_object_get(r->root, "context");
-    char cpu[REASON_SHOWN], left_out[WHY];
+    char cpu[REASON_SHOWN], left_out[WHY], busy[WHY];
 
     fprintf(d->html, "<section class=\"slide title%s\" id=%d>\n<div class=body><h2>",
             strlen(text) > 200 ? " long longer" : strlen(text) > 60 ? " long" : "", ++number);
@@ -110,6 +110,8 @@ static void title(struct doc *d, const struct results *r, const char *text, cons
     doc_text(d, "Measured on %s, %.10s", cut(word_of(context, "cpu"), 80, cpu), word_of(context, "date"));
     if (*what_is_left_out(r, left_out))
         doc_text(d, "%s", left_out);
+    if (*was_busy(r, busy))
+        doc_text(d, "%s", busy);
     say(d, "One tiny kernel, four virtual-machine monitors, one question: what becomes of an instruction that should trap and "
            "does not?");
 }
@@ -188,7 +190,7 @@ static void correctness(struct doc *d, const struct results *r)
     slide(d, "matrix", "What traps is right, what does not is wrong");
     excerpt_groups(d, r);
     say(d, "Each probe is a few instructions whose outcome the manual fixes. Paravirt's raw instructions are as wrong as "
-           "trap-emulate's; its kernel does not use them. QEMU leaves some checks of the processor out.");
+           "trap-emulate's; its kernel does not use them. QEMU leaves some checks of the processor out, and so (grey) they lack under a monitor on it.");
 }
 
 static void trap(struct doc *d, const struct results *r)
