@@ -65,6 +65,24 @@ test_readmes_name_what_is_there() {
     [ ! -s missing ] || fail "$(head -n 3 missing | tr '\n' ';') all of it in $PWD/missing"
 }
 
+# Pictures: each that a README shows is there and will be in a clone; each handout has one, which says what it shows.
+test_readmes_pictures_are_there() {
+    for readme in $(cd "$ROOT" && git ls-files '*.md'); do
+        [ -f "$ROOT/$readme" ] || continue
+        sed -n 's/.*!\[[^]]*\](\([^)]*\)).*/\1/p' "$ROOT/$readme" | while read -r file; do
+            file=$(dirname "$readme")/$file
+            (cd "$ROOT" && git ls-files --error-unmatch "$file" >/dev/null 2>&1 && [ -s "$file" ]) || echo "$readme shows $file, which is not in the tree"
+        done
+        case $readme in labs/[0-9]*/README.md)
+            grep -q '^!\[..*\](figure\.svg)$' "$ROOT/$readme" || echo "$readme shows no figure.svg"
+            for part in viewBox '<title' '<desc'; do
+                grep -q "$part" "$ROOT/${readme%/*}/figure.svg" || echo "${readme%/*}/figure.svg has no $part"
+            done
+        esac
+    done >missing 2>&1
+    [ ! -s missing ] || fail "$(head -n 3 missing | tr '\n' ';') all of it in $PWD/missing"
+}
+
 # Each line that a variant changes is still there.
 test_variants_change_something() { sh "$ROOT/benchmarks/variants.sh" --check >said 2>&1 || fail "$(head -n 1 said)"; }
 
