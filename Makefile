@@ -504,8 +504,9 @@ $(B)/tests/fault/%: tests/fault/%.c tests/fault/fault.h | packages
 
 .PHONY: check-long
 check-long: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/doctor $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(FAULT_PROGRAMS)
-check-long: $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams, hypercalls, faults of the host, random guests at length, a minute of each fuzz target (SEED= CYCLES= TIME=60)
+check-long: packages-bochs $(B)/hwassist $(B)/tests/streams $(B)/tests/unit-asan fuzz ## streams, hypercalls, faults of the host, random guests at length, a minute of each fuzz target (SEED= CYCLES= TIME=60)
 	EVERY=1 CYCLES=$(or $(CYCLES),10000) sh tests/run $(FAULT_ENGINES:%=%.vmm_fault_sweep) bt_fault_sweep_of_files fault_cycles
+	EVERY=1 BOCHS=1 sh tests/run bochs_kvm_fault_sweep
 	SEED=$(or $(SEED),1) HOSTILE=3000000 CK_RUN_SUITE=hostile ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=halt_on_error=1 \
 	    $(B)/tests/unit-asan
 	$(B)/tests/streams --streams 40000 --seed $(or $(SEED),1)
@@ -538,7 +539,8 @@ escape: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.
 .PHONY: check-bochs
-check-bochs: packages-bochs $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
+check-bochs: packages-bochs $(B)/emulation $(B)/guests/escape.elf $(FAULT_PROGRAMS)
+check-bochs: $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
 	@BOCHS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
 
 # What takes the labs apart: students' mistakes, the handouts' commands, a class with hostile students in it.

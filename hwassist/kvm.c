@@ -40,12 +40,15 @@ static void on_alarm(int signal)
 static const char *open_device(struct kvm *k)
 {
     static char why[160];
+    int version;
 
     k->device = open("/dev/kvm", O_RDWR | O_CLOEXEC);
-    if (k->device >= 0 && ioctl(k->device, KVM_GET_API_VERSION, 0) == KVM_API_VERSION)
+    version = k->device < 0 ? -1 : ioctl(k->device, KVM_GET_API_VERSION, 0);
+    if (version == KVM_API_VERSION)
         return NULL;
     if (k->device >= 0)
-        return "/dev/kvm speaks another version of the interface: not Linux's KVM";
+        return version < 0 ? host_failed("/dev/kvm does not say its version: not Linux's KVM")
+                           : "/dev/kvm speaks another version of the interface: not Linux's KVM";
     snprintf(why, sizeof why, "/dev/kvm: %s; %s", strerror(errno),
              errno == EACCES ? "join its group: sudo usermod -aG kvm $USER, then log in again"
                              : "`make run-hwassist-svm` runs the bare monitor in QEMU instead");
@@ -57,7 +60,7 @@ static const char *make_irqchip(struct kvm *k)
     struct kvm_pit_config pit = { 0 };
 
     if (k->irqchip && (ioctl(k->vm, KVM_CREATE_IRQCHIP, 0) || ioctl(k->vm, KVM_CREATE_PIT2, &pit)))
-        return "KVM has no interrupt controllers of its own; leave --irqchip=kernel out";
+        return host_failed("KVM makes no interrupt controllers of its own; leave --irqchip=kernel out");
     return NULL;
 }
 
@@ -68,10 +71,10 @@ static const char *make_ram(struct kvm *k, uint32_t bytes)
     struct kvm_userspace_memory_region region = { .memory_size = bytes, .userspace_addr = (uintptr_t)ram };
 
     if (ram == MAP_FAILED)
-        return "no memory for the guest's RAM";
+        return host_failed("no memory for the guest's RAM");
     mem->ram = ram;
     mem->bytes = bytes;
-    return ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &region) ? "KVM does not take the guest's RAM" : NULL;
+    return ioctl(k->vm, KVM_SET_USER_MEMORY_REGION, &region) ? host_failed("KVM does not take the guest's RAM") : NULL;
 }
 
 /* What the guest sees of the processor: what it sees under the other VMMs. */
@@ -103,12 +106,12 @@ static const char *make_vcpu(struct kvm *k)
     k->vcpu = ioctl(k->vm, KVM_CREATE_VCPU, 0);
     k->run = mmap(NULL, k->run_bytes, PROT_READ | PROT_WRITE, MAP_SHARED, k->vcpu, 0);
     if (k->vcpu < 0 || k->run == MAP_FAILED || !set_cpuid(k))
-        return "KVM makes no virtual processor";
+        return host_failed("KVM makes no virtual processor");
     k->run->kvm_valid_regs = KVM_SYNC_X86_REGS;         /* EIP at every exit, without a system call for it */
     k->same_tsc = ioctl(k->vcpu, KVM_SET_DEVICE_ATTR, &tsc) == 0;       /* Linux would have it begin at 0 */
     the_run = k->run;
     signal(SIGALRM, on_alarm);
-    return timer_create(CLOCK_MONOTONIC, &event, &k->timer) ? "timer_create failed" : NULL;
+    return timer_create(CLOCK_MONOTONIC, &event, &k->timer) ? host_failed("no timer (is `ulimit -i` low?): timer_create") : NULL;
 }
 
 const char *kvm_init(struct kvm *k, struct machine *m, uint32_t bytes, bool irqchip)
@@ -124,7 +127,7 @@ const char *kvm_init(struct kvm *k, struct machine *m, uint32_t bytes, bool irqc
         return why;
     k->vm = ioctl(k->device, KVM_CREATE_VM, 0);
     if (k->vm < 0)
-        return "KVM_CREATE_VM fails: another hypervisor may hold the processor's extensions";
+        return host_failed("KVM_CREATE_VM fails: another hypervisor may hold the processor's extensions");
     ioctl(k->vm, KVM_SET_IDENTITY_MAP_ADDR, &identity);
     ioctl(k->vm, KVM_SET_TSS_ADDR, KVM_TSS_AT);
     if (!(why = make_irqchip(k)) && !(why = make_ram(k, bytes)))
@@ -158,12 +161,10 @@ const struct wall_ioctl *kvm_ioctls(const struct kvm *k)
 
 /* ---- what must not fail -------------------------------------------------------------------------- */
 
+/* Whose fault it is, ours or KVM's, errno does not tell: this host cannot go on. */
 static void failed(struct kvm *k, const char *call)
 {
-    char why[120];
-
-    snprintf(why, sizeof why, "%s fails: %s", call, strerror(errno));
-    machine_stop(k->m, errno == ENOMEM ? EXIT_HOST : EXIT_BUG, why);
+    machine_stop(k->m, EXIT_HOST, host_failed(call));
 }
 
 /* An ioctl of the vCPU; its name is its number's. */

@@ -5,7 +5,7 @@
 set -u
 cd "$(dirname "$0")/.." || exit
 ROOT=$PWD GUEST=$PWD/build/guests/escape.elf
-ENGINES="trap bt bt-all bt-patch emu pv pv-trap svm"
+ENGINES="trap bt bt-all bt-patch emu pv pv-trap svm kvm"
 
 command_of() {
     case $1 in
@@ -148,6 +148,27 @@ svm() {
     awk 'NR == FNR { is[$1] = $2; next } { print $1, ($1 in is ? is[$1] : "-") }' all list
 }
 
+# kvm [OPTION...]: build/hwassist in a Linux that has /dev/kvm by emulated hardware; each attempt in a process of its own there, too.
+kvm() {
+    dir=build/tests/escape/kvm$*
+    rm -rf "$dir"
+    mkdir -p "$dir"
+    build/emulation -kernel "$GUEST" -append list >"$dir/list"
+    awk -v options="$*" '{ print $1, "build/hwassist -kernel build/guests/escape.elf -append only=" $1, "--timeout", ($1 ~ /-forever/ ? 1 : 8), options }' "$dir/list" >"$dir/runs"
+    NESTED_TIMEOUT=900 sh tests/nested qemu "$dir/runs" "$dir" >"$dir/said" 2>&1 || {
+        status=$?
+        cat "$dir/said" >&2
+        exit $status
+    }
+    cd "$dir" || exit
+    : >canary
+    while read -r name _; do
+        cp "$name/stdout" "$name.out"
+        cp "$name/stderr" "$name.err"
+        echo "$name $(verdict "$name" "$(cat "$name/status")")"
+    done <list
+}
+
 # A table of ATTEMPTS x ENGINES from files of "attempt verdict".
 table() {
     awk -v engines="$ENGINES" -v dir="$1" '
@@ -223,5 +244,6 @@ column) column "$2" "$3" ;;
 matrix) matrix ;;
 table) table build/tests/escape/walled ;;
 svm) svm ;;
+kvm) shift && kvm "$@" ;;
 *) hosted "$@" ;;
 esac

@@ -83,6 +83,17 @@ test_hwassist_fault_sweep() {
     [ $expected -ne 6 ] || echo "ok $NAME: only the refusal is swept, this host cannot more: $(tail -n 1 said)" >verdict
 }
 
+# The same behind /dev/kvm, in the nested Linux of tests/nested.
+test_bochs_kvm_fault_sweep() {
+    echo "sweep build/tests/fault/sweep --status 1 ${EVERY:+--every} --seed ${SEED:-1} build/tests/fault/shim.so build/hwassist" \
+        "-kernel build/guests/kernel.elf -append run=race" >list
+    (cd "$ROOT" && NESTED_TIMEOUT=3000 sh tests/nested qemu "$OLDPWD/list" "$OLDPWD/nested") >said 2>&1 || status=$?
+    [ "${status:-0}" -ne 6 ] || skip "$(tail -n 1 said)"
+    [ "${status:-0}" -eq 0 ] || fail "$(tail -n 1 said)"
+    [ "$(cat nested/sweep/status)" -eq 0 ] || fail "$(grep -c '^FAULT=' nested/sweep/stdout) runs, of which $(head -n 1 nested/sweep/stdout)"
+    echo "ok $NAME: $(tail -n 1 nested/sweep/stdout)" >verdict
+}
+
 # What has no right run to compare with must not pass as one that stands every fault.
 test_fault_sweep_wants_a_right_run() {
     link_shim

@@ -106,6 +106,7 @@ test_vmm_wall_escape()
     esac
 }
 test_svm_escape() { engine svm; escapes svm; }
+test_bochs_kvm_escape() { engine kvm; escapes kvm; }            # some minutes: with check-bochs
 
 # Every byte of the ELF and multiboot headers, spoilt three ways: the VMM says no, or runs what it got, and never breaks.
 test_wall_spoilt_headers()
