@@ -89,61 +89,77 @@ static void debug_exit(struct machine *m, struct kvm *k)
         kvm_reflect_int3(k, debug);
 }
 
+/* The guest is at its end, or KVM. */
+static void give_up(struct kvm *k, uint32_t reason)
+{
+    switch (reason) {
+    case KVM_EXIT_SHUTDOWN:
+        machine_stop(k->m, EXIT_CRASH, "triple fault: the guest could not take a double fault (KVM_EXIT_SHUTDOWN)");
+        break;
+    case KVM_EXIT_INTERNAL_ERROR:
+        internal_error(k);
+        break;
+    case KVM_EXIT_FAIL_ENTRY:
+        cannot_go_on(k, "KVM_EXIT_FAIL_ENTRY: the processor refuses the guest's state",
+                     k->run->fail_entry.hardware_entry_failure_reason);
+        break;
+    case KVM_EXIT_UNKNOWN:
+        cannot_go_on(k, "KVM_EXIT_UNKNOWN: the processor left the guest for a reason that KVM does not know",
+                     k->run->hw.hardware_exit_reason);
+        break;
+    default:
+        cannot_go_on(k, "KVM_RUN ended in a way this VMM does not know: KVM_EXIT number", reason);
+    }
+}
+
+static void halt(struct machine *m, bool interrupts)
+{
+    m->cpu.eflags = interrupts ? FLAG_IF : 0;
+    m->cpu.halted = true;
+    if (m->hooks.debugger)
+        m->hooks.debugger(m, VEC_DB);                   /* a step, if it was one, is done */
+}
+
+static void handle_exit(struct vm *vm, struct kvm *k, uint32_t reason)
+{
+    switch (reason) {
+    case KVM_EXIT_IO:
+        trace(vm, k, "io");
+        kvm_io(k);
+        break;
+    case KVM_EXIT_MMIO:
+        trace(vm, k, "mmio");
+        kvm_mmio(k);
+        break;
+    case KVM_EXIT_HLT:
+        trace(vm, k, "hlt");
+        halt(&vm->machine, k->run->if_flag);
+        break;
+    case KVM_EXIT_IRQ_WINDOW_OPEN:
+        trace(vm, k, "interrupt-window");
+        break;
+    case KVM_EXIT_INTR:
+        trace(vm, k, "timer");
+        vm_tick(vm);
+        kvm_com1_line(k);
+        break;
+    case KVM_EXIT_DEBUG:
+        trace(vm, k, "debug");
+        debug_exit(&vm->machine, k);
+        break;
+    default:
+        give_up(k, reason);
+    }
+}
+
 static void run(struct vm *vm, struct kvm *k)
 {
-    struct machine *m = &vm->machine;
-
     while (vm_continues(vm)) {
         kvm_offer_interrupt(k);
-        if (m->cpu.halted) {
+        if (vm->machine.cpu.halted)
             vm_idle(vm);
-            continue;
-        }
-        switch (kvm_enter(k, vm_deadline(vm))) {
-        case KVM_EXIT_IO:
-            trace(vm, k, "io");
-            kvm_io(k);
-            break;
-        case KVM_EXIT_MMIO:
-            trace(vm, k, "mmio");
-            kvm_mmio(k);
-            break;
-        case KVM_EXIT_HLT:
-            trace(vm, k, "hlt");
-            m->cpu.eflags = k->run->if_flag ? FLAG_IF : 0;
-            m->cpu.halted = true;
-            if (m->hooks.debugger)
-                m->hooks.debugger(m, VEC_DB);           /* a step, if it was one, is done */
-            break;
-        case KVM_EXIT_IRQ_WINDOW_OPEN:
-            trace(vm, k, "interrupt-window");
-            break;
-        case KVM_EXIT_INTR:
-            trace(vm, k, "timer");
-            vm_tick(vm);
-            kvm_com1_line(k);
-            break;
-        case KVM_EXIT_DEBUG:
-            trace(vm, k, "debug");
-            debug_exit(m, k);
-            break;
-        case KVM_EXIT_SHUTDOWN:
-            machine_stop(m, EXIT_CRASH, "triple fault: the guest could not take a double fault (KVM_EXIT_SHUTDOWN)");
-            break;
-        case KVM_EXIT_INTERNAL_ERROR:
-            internal_error(k);
-            break;
-        case KVM_EXIT_FAIL_ENTRY:
-            cannot_go_on(k, "KVM_EXIT_FAIL_ENTRY: the processor refuses the guest's state",
-                         k->run->fail_entry.hardware_entry_failure_reason);
-            break;
-        case KVM_EXIT_UNKNOWN:
-            cannot_go_on(k, "KVM_EXIT_UNKNOWN: the processor left the guest for a reason that KVM does not know",
-                         k->run->hw.hardware_exit_reason);
-            break;
-        default:
-            cannot_go_on(k, "KVM_RUN ended in a way this VMM does not know: KVM_EXIT number", k->run->exit_reason);
-        }
+        else
+            handle_exit(vm, k, kvm_enter(k, vm_deadline(vm)));
     }
 }
 
