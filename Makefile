@@ -534,7 +534,7 @@ $(error make check: TESTS=$(filter-out $(CHECK_PARTS),$(TESTS)): there is no suc
 endif
 
 .PHONY: escape
-escape: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/hwassist-bare.elf $(B)/guests/escape.elf ## what an adversary gets out of each VMM, behind the wall and without it
+escape: $(B)/hwassist $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/hwassist-bare.elf $(B)/guests/escape.elf ## what an adversary gets out of each VMM, behind the wall and without it
 	@sh tests/escape.sh matrix
 
 # What needs Bochs: VT-x, and a second opinion on AMD-V.

@@ -17,6 +17,8 @@ command_of() {
     emu) echo build/emulation ;;
     pv) echo build/paravirt ;;
     pv-trap) echo build/paravirt --gate=trap ;;
+    svm) echo hwassist/run-bare qemu-svm ;;
+    kvm) echo build/hwassist in a nested Linux ;;
     *) echo "escape.sh: there is no engine $1" >&2; return 2 ;;
     esac
 }
@@ -208,7 +210,7 @@ matrix() {
     dir=build/tests/escape
     mkdir -p $dir/walled $dir/unwalled
     for engine in $ENGINES; do
-        echo "escape: each attempt of an adversary under $engine ($(command_of "$engine" 2>/dev/null || echo hwassist/run-bare qemu-svm))" >&2
+        echo "escape: each attempt of an adversary under $engine ($(command_of "$engine"))" >&2
         sh tests/escape.sh "$engine" >$dir/walled/$engine.verdicts || [ $? -eq 6 ] ||
             echo "engine broken" >>$dir/walled/$engine.verdicts
         case $engine in
