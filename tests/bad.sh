@@ -139,6 +139,13 @@ test_bad_timer_storm() {
     bad 11 '' -kernel "$(guest pitstorm)" --timeout 10
 }
 
+# One that is set anew at each tick: each moves the deadline. On QEMU too.
+test_bad_timer_set_anew() {
+    bad 11 '' -kernel "$(guest oneshot)" --timeout 10
+    on_qemu "" "$(guest oneshot)"
+    [ "$status" -eq 11 ] || fail "exit status $status, not 11, on QEMU"
+}
+
 test_bad_int80_is_the_guests_own() {
     bad 11 '' -kernel "$(guest int80)"
 }

@@ -346,7 +346,7 @@ test_bochs_svm_keeps_its_guest_in() { engine svm-bochs; contained; }
 
 # What a review found wrong once: see the guests.
 went_wrong_once() {
-    for name in cross hltstep rfgp dr7 bp sizing cachebits "$@"; do
+    for name in cross hltstep rfgp msr dr7 bp sizing cachebits "$@"; do
         bad 11 '' -kernel "$(guest $name)" --timeout 10
     done
     bad 3 '' -kernel "$(guest mods)" -initrd "$ROOT/README.md"
