@@ -34,7 +34,7 @@ endif
 # Make asks for the shell for each line of a recipe, and knows by then whose recipe it is.
 ifeq ($(V)$(findstring s,$(firstword -$(MAKEFLAGS))),)
 .SILENT:
-SHELL = $(if $(filter-out $(TOLD),$(filter $(B)/%,$@)),$(info building $@)$(eval TOLD := $@))/bin/sh
+SHELL = $(if $(TOLD_$@),,$(if $(filter $(B)/%,$@),$(info building $@)$(eval TOLD_$@ := yes)))/bin/sh
 endif
 
 # Nothing but a help can do without it.

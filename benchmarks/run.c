@@ -75,7 +75,10 @@ static void start(char **words, const char *out, const char *err, const struct r
         setenv("QEMU_OPTIONS", "-icount shift=0", 1);
     if (!freopen("/dev/null", "r", stdin) || !freopen(out, "w", stdout) || !freopen(err, "w", stderr))
         _exit(127);
-    execvp(words[0], words);
+    if (strchr(words[0], '/'))
+        execv(words[0], words);                             /* execvp() gives a file that Linux cannot run to the shell */
+    else
+        execvp(words[0], words);
     fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
     _exit(127);
 }
@@ -119,6 +122,7 @@ static void explain(char *reason, size_t size, int status, const struct engine *
     if (code == 6 && *last) {                               /* it says so itself, and would again */
         snprintf(reason, size, "%s", last);
         strcpy(missing[engine_index(engine->name)].why, reason);
+        fprintf(stderr, "%sbench: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", reason);
         return;
     }
     what = code == 4 ? "the guest crashed" : code == 6 ? "this host cannot" : code == 8 ? "a bug of the VMM"

@@ -34,4 +34,5 @@ set --
 for name in trap-emulate binary-translation 'binary-translation (all)' paravirt hwassist; do
     [ ! -e "$dir/$name.trace" ] || set -- "$@" "$name" "$dir/$name.console" "$dir/$name.trace"
 done
+[ $# -gt 0 ] || { echo "make timeline: no VMM that is timed runs on this host: there is nothing to draw" >&2; exit 6; }
 build/timeline build/bench/timeline.svg build/bench/timeline.json "$@" && echo "build/bench/timeline.svg, timeline.json"

@@ -162,7 +162,7 @@ int main(int argc, char **argv)
     line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",
          "PR_SET_SYSCALL_USER_DISPATCH fails; use Linux 5.11 or newer, outside sandboxes");
     line("guest at ring 3", tried.runs, true, "a guest of five instructions ran",
-         "a guest of five instructions did not run; build/trap-emulate says why");
+         "a guest of five instructions did not run; `make run-trap-emulate` says why");
     line("fsgsbase", direct_world.fsgsbase, false, "the FS base is restored without a system call",
          "a system call restores it instead, which is slower; Linux 5.9 or newer has it on most processors");
     line("cpuid faulting", tried.cpuid_traps, false, "CPUID traps",

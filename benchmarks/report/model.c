@@ -47,8 +47,15 @@ static const char *verdict(double model, double measured)
     return measured > model * 1.25 ? "dearer than the model" : measured < model * 0.75 ? "cheaper than the model" : "within a quarter";
 }
 
+static const char *in_cycles(double cycles, char text[24])
+{
+    snprintf(text, 24, isnan(cycles) ? "n/a" : "%.0f", cycles);
+    return text;
+}
+
 void section_model(struct doc *d, const struct results *r)
 {
+    char text[3][24];
     static const char *const columns[] = { "<technique", "<operation", "model, cycles", "measured, cycles", "measured over model", "<" };
     int rows = 0, off = 0;
     const char *last = "";
@@ -57,10 +64,11 @@ void section_model(struct doc *d, const struct results *r)
 
     doc_heading(d, 2, "model", "Can it be predicted?");
     doc_text(d, "The model: events per operation, times what each must cost on this host, measured without any VMM: a signal and its "
-                "return (%.0f cycles), a far jump there and back (%.0f), a page mapped (%.0f). Where more than a quarter is missing, "
+                "return (%s cycles), a far jump there and back (%s), a page mapped (%s). Where more than a quarter is missing, "
                 "the VMM's own work is not small beside the crossing, or Linux does something the model does not know: an `munmap`, "
                 "a second fault.",
-             median_of(r, "host", "signal-roundtrip"), median_of(r, "host", "gate-roundtrip"), median_of(r, "host", "mmap-page"));
+             in_cycles(median_of(r, "host", "signal-roundtrip"), text[0]), in_cycles(median_of(r, "host", "gate-roundtrip"), text[1]),
+             in_cycles(median_of(r, "host", "mmap-page"), text[2]));
     json_array_foreach(list_of(r, "results"), i, s) {
         double model = modelled(r, s), measured = number_of(s, "median");
         const char *word;
@@ -112,14 +120,15 @@ int predict(const struct results *r, double exit_ns)
     size_t i;
     int rows = 0;
 
-    printf("If an exit of hardware virtualization cost %.0f ns, an operation would cost:\n\n%-16s %6s %12s   %12s %12s %12s\n", exit_ns,
-           "operation", "exits", "hardware", "trap-emul.", "bin.-trans.", "paravirt");
     json_array_foreach(list_of(r, "results"), i, s) {
         const char *name = word_of(s, "benchmark"), *others[] = { "trap-emulate", "binary-translation", "paravirt" };
-        double exits = number_of(s, "exits_per_op"), null = median_of(r, "trap-emulate", "null");
+        double exits = number_of(s, "exits_per_op"), null = fmax(median_of(r, "trap-emulate", "null"), 0);
 
-        if (strcmp(word_of(s, "technique"), HARDWARE) || isnan(exits) || isnan(median_of(r, "trap-emulate", name)) || !strcmp(name, "boot"))
+        if (strcmp(word_of(s, "technique"), HARDWARE) || isnan(exits) || !strcmp(name, "boot"))
             continue;
+        if (!rows)
+            printf("If an exit of hardware virtualization cost %.0f ns, an operation would cost:\n\n%-16s %6s %12s   %12s %12s %12s\n",
+                   exit_ns, "operation", "exits", "hardware", "trap-emul.", "bin.-trans.", "paravirt");
         printf("%-16s %6.3g", name, exits);
         if (exits > 0.005)
             print_time((exits * exit_cycles + null) / r->ghz);

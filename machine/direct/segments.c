@@ -38,7 +38,7 @@ const char *segments_missing(void)
                             "CONFIG_IA32_EMULATION, and a sandbox must allow the call");
     if (!world_sees(SEGMENT_FIRST << 3 | 7))
         return "modify_ldt succeeds, but the processor does not see its segments, as in a virtual machine under PVM; use another "
-               "host; build/emulation runs on this one";
+               "host; `make run-emulation` works on this one";
     return NULL;
 }
 
