@@ -299,7 +299,7 @@ REPORT_OBJ := $(patsubst %.c,$(B)/obj/%.o,$(wildcard benchmarks/report/*.c))
 $(B)/quadreport: $(REPORT_OBJ)
 	$(CC) -pie -o $@ $^ -ljansson -lm
 
-$(B)/calibrate: $(B)/obj/benchmarks/calibrate.o $(B)/obj/benchmarks/calibrate-loops.o $(B)/obj/benchmarks/parts.o $(MACHINE_OBJ)
+$(B)/calibrate: $(B)/obj/benchmarks/calibrate.o $(B)/obj/benchmarks/calibrate-loops.o $(B)/obj/benchmarks/parts.o $(MACHINE_OBJ) $(DIRECT_OBJ)
 	$(CC) -pie -o $@ $^ $(LDLIBS)
 
 $(B)/obj/benchmarks/calibrate-loops.o: benchmarks/calibrate-loops.asm | packages

@@ -4,7 +4,6 @@
 #include <asm/ldt.h>
 #include <errno.h>
 #include <signal.h>
-#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,6 +14,7 @@
 #include <unistd.h>
 #include <x86intrin.h>
 
+#include "direct/segments.h"
 #include "parts.h"
 
 enum { CODE = 0x10000000, PAGE = 4096, STACK_TOP = CODE + 4 * PAGE, LDT_INDEX = 0, SELECTOR = LDT_INDEX << 3 | 7 };
@@ -48,13 +48,11 @@ static const char *set_up_32_bit(void)
         .entry_number = LDT_INDEX, .limit = 0xfffff, .seg_32bit = 1, .contents = MODIFY_LDT_CONTENTS_CODE,
         .limit_in_pages = 1, .useable = 1,
     };
+    const char *why = segments_missing();
+    if (why)
+        return why;
     if (syscall(SYS_modify_ldt, 1, &code, sizeof code))
-        return "modify_ldt is refused: the kernel needs CONFIG_MODIFY_LDT_SYSCALL, a sandbox must let it pass";
-    uint32_t rights;
-    bool seen;
-    __asm__ volatile("lar %2, %0" : "=r"(rights), "=@ccz"(seen) : "r"(SELECTOR));
-    if (!seen)
-        return "modify_ldt succeeds, but the processor does not see its segments, as in a virtual machine under PVM";
+        return strerror(errno);
     char *low = mmap((void *)(uintptr_t)CODE, 4 * PAGE, PROT_READ | PROT_WRITE | PROT_EXEC,
                      MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED_NOREPLACE, -1, 0);
     if (low == MAP_FAILED)

@@ -122,7 +122,8 @@ static void explain(char *reason, size_t size, int status, const struct engine *
     if (code == 6 && *last) {                               /* it says so itself, and would again */
         snprintf(reason, size, "%s", last);
         strcpy(missing[engine_index(engine->name)].why, reason);
-        fprintf(stderr, "%sbench: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", reason);
+        what = strstr(reason, ": this host");
+        fprintf(stderr, "%sbench: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", engine->title, what ? what + 2 : reason);
         return;
     }
     what = code == 4 ? "the guest crashed" : code == 6 ? "this host cannot" : code == 8 ? "a bug of the VMM"

@@ -79,17 +79,6 @@ void group_count(const json_t *verdict, int g, int *right, int *all)
         }
 }
 
-const json_t *verdict_of(const struct results *r, const char *technique)
-{
-    json_t *v;
-    size_t i;
-
-    json_array_foreach(list_of(r, "correctness"), i, v)
-        if (!strcmp(word_of(v, "technique"), technique))
-            return v;
-    return NULL;
-}
-
 static bool fails(const json_t *verdict, const char *name)
 {
     json_t *probe;

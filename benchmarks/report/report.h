@@ -26,6 +26,7 @@ bool truth_of(const json_t *object, const char *field);                 /* false
 
 const json_t *list_of(const struct results *r, const char *name);       /* "techniques", "benchmarks", ...; NULL: no such list */
 const json_t *technique_of(const struct results *r, const char *name);  /* an object in "techniques"; NULL */
+const json_t *verdict_of(const struct results *r, const char *technique);   /* an object in "correctness"; NULL */
 const char *title_of(const struct results *r, const char *technique);   /* its own name if it is not among the techniques */
 
 /* Of one technique and benchmark, by their names. Values are in the series' own unit (cycles; of boot ms), NAN if there is none. */
@@ -57,7 +58,6 @@ struct group { char label[80], why[120]; };                 /* what it is; why t
 const struct group *group_at(int g);                        /* NULL behind the last; of a file that is missing stderr tells, once */
 int group_of(const char *probe);                            /* -1: in none */
 enum { ALL_GROUPS = -1 };
-const json_t *verdict_of(const struct results *r, const char *technique);   /* an object in "correctness"; NULL */
 /* Of what fails: "right": nothing; "alike": under a monitor on QEMU's processor that which fails there without one; "wrong". */
 const char *group_class(const struct results *r, const json_t *verdict, int g);
 void group_count(const json_t *verdict, int g, int *right, int *all);   /* of an object in "correctness" */

@@ -55,16 +55,20 @@ const json_t *list_of(const struct results *r, const char *name)
     return json_object_get(r->root, name);
 }
 
-const json_t *technique_of(const struct results *r, const char *name)
+/* The object in a list whose field is `word`. */
+static const json_t *find(const struct results *r, const char *list, const char *field, const char *word)
 {
-    json_t *t;
+    json_t *object;
     size_t i;
 
-    json_array_foreach(list_of(r, "techniques"), i, t)
-        if (!strcmp(word_of(t, "name"), name))
-            return t;
+    json_array_foreach(list_of(r, list), i, object)
+        if (!strcmp(word_of(object, field), word))
+            return object;
     return NULL;
 }
+
+const json_t *technique_of(const struct results *r, const char *name) { return find(r, "techniques", "name", name); }
+const json_t *verdict_of(const struct results *r, const char *technique) { return find(r, "correctness", "technique", technique); }
 
 const char *title_of(const struct results *r, const char *technique)
 {
