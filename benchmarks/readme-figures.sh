@@ -3,11 +3,14 @@
 #   <!-- COMMAND -->   and   <!-- end -->
 # of a README stands what COMMAND prints. Some of it is exact, and `make check` holds it; the rest is of the last `make bench`,
 # `make variants` and `make kvm-exit`.
-#   sh benchmarks/readme-figures.sh [--check] README...    --check: change nothing, status 1 if one would change (measured ones are left out)
+#   sh benchmarks/readme-figures.sh [--exact|--check] README...    --exact: only those; --check: change nothing, status 1 if one of those would change
 set -eu
 cd "$(dirname "$0")/.."
-check='' status=0
-[ "${1-}" != --check ] || { check=1 && shift; }
+check='' exact='' status=0
+case ${1-} in
+--check) check=1 exact=1 && shift ;;
+--exact) exact=1 && shift ;;
+esac
 tmp=$(mktemp -d)
 trap 'rm -rf "$tmp"' EXIT
 
@@ -18,7 +21,7 @@ for readme; do
     while [ -e "$tmp/command$n" ]; do
         command=$(cat "$tmp/command$n")
         rm "$tmp/command$n"
-        case $check:$command in
+        case $exact:$command in
         1:build/quadreport* | 1:'sh benchmarks/'*) : >"$tmp/skip$n" ;; # measured: no two runs are the same
         *:build/quadreport* | *:'sh benchmarks/'*' --print'* | *:'sh tests/'* | *:'sh paravirt/'* | *:'sh machine/'*)
             sh -c "$command" >"$tmp/block$n" || { echo "readme-figures: $readme: \"$command\" fails" >&2; exit 1; }

@@ -12,7 +12,7 @@
 
 #include "status.h"
 
-enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
+enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, SETTABLE = 10, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
        LOOK_EVERY = 50000000 /* ns */ };
 
 static struct gdb {
@@ -79,7 +79,16 @@ static uint32_t register_value(struct vcpu *cpu, unsigned n)
 {
     static const enum segreg order[] = { CS, SS, DS, ES, FS, GS };
 
-    return n < 10 ? *register_place(cpu, n) : cpu->seg[order[n - 10]].selector;
+    return n < SETTABLE ? *register_place(cpu, n) : cpu->seg[order[n - SETTABLE]].selector;
+}
+
+/* False: selectors mean descriptors, and are not set by us; nor are flags that no processor here can have. */
+static bool set_register(struct vcpu *cpu, unsigned n, uint32_t value)
+{
+    if (n >= SETTABLE)
+        return false;
+    *register_place(cpu, n) = n == 9 ? (value & FLAGS_ALL & ~(uint32_t)FLAG_VM) | FLAG_ONE : value;
+    return true;
 }
 
 /* Before the kernel turns paging on, its addresses are where its file says that it was loaded. */
@@ -96,7 +105,7 @@ static bool find(uint32_t gla, uint32_t *gpa)
 /* Whoever keeps translations of that page must know: memory_write() tells. */
 static void write_byte(uint32_t gpa, uint8_t value) { memory_write(&gdb.vm->machine.mem, gpa, 1, value); }
 
-/* Where nothing is mapped yet, a breakpoint waits until something is. */
+/* Before the guest runs, and while it does: where nothing is mapped yet, a breakpoint waits until something is. */
 static void place_breakpoints(void)
 {
     for (int i = 0; i < BREAKPOINTS; i++) {
@@ -111,6 +120,18 @@ static void place_breakpoints(void)
     }
 }
 
+/* While gdb looks, memory is the guest's alone: what is read is its, and what is written stays. So does what the guest wrote over an INT3;
+ * and where two are in one place, by two addresses, its byte, which only the first one there has, is restored last or for good. */
+static void lift_breakpoints(void)
+{
+    for (int i = 0; i < BREAKPOINTS; i++) {
+        if (gdb.breakpoint[i].placed && gdb.vm->machine.mem.ram[gdb.breakpoint[i].gpa] == INT3)
+            write_byte(gdb.breakpoint[i].gpa, gdb.breakpoint[i].byte);
+        gdb.breakpoint[i].placed = false;
+    }
+}
+
+/* It will be placed when the guest runs. False: there is no room for one more. */
 static bool set_breakpoint(uint32_t gla, bool insert)
 {
     int unused = -1;
@@ -119,8 +140,6 @@ static bool set_breakpoint(uint32_t gla, bool insert)
         if (!gdb.breakpoint[i].used) {
             unused = i;
         } else if (gdb.breakpoint[i].gla == gla) {
-            if (!insert && gdb.breakpoint[i].placed)
-                write_byte(gdb.breakpoint[i].gpa, gdb.breakpoint[i].byte);
             gdb.breakpoint[i].used = insert;
             return true;
         }
@@ -128,7 +147,6 @@ static bool set_breakpoint(uint32_t gla, bool insert)
     if (insert && unused >= 0) {
         gdb.breakpoint[unused].gla = gla;
         gdb.breakpoint[unused].used = true;
-        gdb.breakpoint[unused].placed = false;
     }
     return !insert || unused >= 0;
 }
@@ -158,9 +176,9 @@ static void hang_up(void)
     close(gdb.connection);
     gdb.connection = -1;
     end_step();
+    lift_breakpoints();
     for (int i = 0; i < BREAKPOINTS; i++)
-        if (gdb.breakpoint[i].used)
-            set_breakpoint(gdb.breakpoint[i].gla, false);
+        gdb.breakpoint[i].used = false;
     gdb.vm->debugger = NULL;
     gdb.vm->machine.hooks.debugger = NULL;
     gdb.vm->look_at = UINT64_MAX;
@@ -180,15 +198,25 @@ static void put_registers(void)
     put(text);
 }
 
+/* What a packet means is asked before anything is changed: two digits for each byte. */
+static bool has_bytes(const char *hex, unsigned bytes) { return strspn(hex, "0123456789abcdefABCDEF") / 2 >= bytes; }
+
 /* "05000000" -> 5 */
 static uint32_t little_endian(const char *hex)
 {
-    uint32_t value = 0;
-    unsigned byte;
+    unsigned value = 0;
 
-    for (unsigned i = 0; i < 4 && sscanf(hex + 2 * i, "%2x", &byte) == 1; i++)
-        value |= byte << (8 * i);
-    return value;
+    sscanf(hex, "%8x", &value);
+    return ntohl(value);
+}
+
+static bool set_registers(const char *hex)
+{
+    if (!has_bytes(hex, 4 * SETTABLE))
+        return false;
+    for (unsigned n = 0; n < SETTABLE; n++)
+        set_register(&gdb.vm->machine.cpu, n, little_endian(hex + 8 * n));
+    return true;
 }
 
 static void read_memory(uint32_t gla, unsigned bytes)
@@ -241,13 +269,6 @@ static void resume(bool step)
     }
 }
 
-static void set_register(unsigned n, uint32_t value)
-{
-    if (n < 10)
-        *register_place(&gdb.vm->machine.cpu, n) = value;
-    put(n < 10 ? "OK" : "E01");                         /* selectors mean descriptors: not by us */
-}
-
 static void answer(const char *packet)
 {
     unsigned a = 0, b = 0;
@@ -256,19 +277,18 @@ static void answer(const char *packet)
     switch (*packet) {
     case '?': tell('S', gdb.signal); break;
     case 'g': put_registers(); break;
-    case 'G':
-        for (unsigned n = 0; n < 10 && strlen(packet) >= 9 + 8 * n; n++)
-            *register_place(&gdb.vm->machine.cpu, n) = little_endian(packet + 1 + 8 * n);
-        put("OK");
-        break;
+    case 'G': put(set_registers(packet + 1) ? "OK" : "E01"); break;
     case 'P':
         sscanf(packet + 1, "%x=%n", &a, &at);
-        set_register(at ? a : REGISTERS, little_endian(packet + 1 + at));
+        put(at && has_bytes(packet + 1 + at, 4) && set_register(&gdb.vm->machine.cpu, a, little_endian(packet + 1 + at)) ? "OK" : "E01");
         break;
     case 'm': sscanf(packet + 1, "%x,%x", &a, &b); read_memory(a, b); break;
     case 'M':
         sscanf(packet + 1, "%x,%x:%n", &a, &b, &at);
-        write_memory(a, b, packet + 1 + at);
+        if (at && has_bytes(packet + 1 + at, b))
+            write_memory(a, b, packet + 1 + at);
+        else
+            put("E01");
         break;
     case 'Z': case 'z':
         if (packet[1] != '0')
@@ -347,14 +367,18 @@ static void look(struct vm *vm)
         return;
     }
     vm->look_at = console_now() + LOOK_EVERY;
-    place_breakpoints();
     if (!gdb.signal && interrupted())
         gdb.signal = SIGNAL_INT;
     if (!gdb.signal && gdb.stepping && !(cpu->eflags & FLAG_TF))
         gdb.signal = SIGNAL_TRAP;                       /* an event was delivered: at its handler */
-    if (!gdb.signal || gdb.connection < 0)
+    if (gdb.connection < 0)
         return;
+    if (!gdb.signal) {
+        place_breakpoints();
+        return;
+    }
     end_step();
+    lift_breakpoints();
     console_flush(&vm->console);
     tell('S', gdb.signal);
     serve(vm);
@@ -364,36 +388,46 @@ int gdb_connection(void) { return gdb.connection > 0 ? gdb.connection : 0; }
 
 bool gdb_steps(void) { return gdb.stepping; }
 
-static bool wait_for_gdb(uint16_t port)
+void gdb_serve(struct vm *vm, int connection)
+{
+    gdb.vm = vm;
+    gdb.connection = connection;
+    gdb.signal = SIGNAL_TRAP;
+    vm->debugger = look;
+    vm->machine.hooks.debugger = exception;
+    serve(vm);                                          /* gdb speaks first */
+}
+
+/* -1: nobody can come, and errno says why. */
+static int wait_for_gdb(const char *kernel, uint16_t port)
 {
     struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = htons(port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, error;
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1, connection = -1, error;
 
     if (listener < 0)
-        return false;
+        return -1;
     setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
     if (bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 1) == 0) {
-        fprintf(stderr, "waiting for gdb: gdb %s -ex 'target remote :%u'\n", gdb.vm->options.kernel, port);
-        gdb.connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+        fprintf(stderr, "waiting for gdb: gdb %s -ex 'target remote :%u'\n", kernel, port);
+        connection = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
     }
     error = errno;
     close(listener);
     errno = error;
-    return gdb.connection >= 0;
+    return connection;
 }
 
 bool gdb_attach(struct vm *vm)
 {
+    int connection;
+
     if (!vm->options.gdb)
         return true;
-    gdb.vm = vm;
-    if (!wait_for_gdb(vm->options.gdb)) {
+    connection = wait_for_gdb(vm->options.kernel, vm->options.gdb);
+    if (connection < 0) {
         fprintf(stderr, "%s: --gdb=%u: %s; another port may be free\n", vm->name, vm->options.gdb, strerror(errno));
         return false;
     }
-    vm->debugger = look;
-    vm->machine.hooks.debugger = exception;
-    gdb.signal = SIGNAL_TRAP;
-    serve(vm);                                          /* gdb speaks first */
+    gdb_serve(vm, connection);
     return true;
 }

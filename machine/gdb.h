@@ -12,6 +12,10 @@
  * time in which the guest runs. False: a sentence has been printed. */
 bool gdb_attach(struct vm *vm);
 
+/* What gdb_attach() does once gdb has come: who is at the other end of this socket, which is ours from now on, is served until the guest
+ * is to run, or nobody is there. */
+void gdb_serve(struct vm *vm, int connection);
+
 /* Its socket; 0: none. */
 int gdb_connection(void);
 
