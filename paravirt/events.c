@@ -30,7 +30,7 @@ void events_deliver(struct paravirt *pv)
 
 /* ---- the clock ----------------------------------------------------------------------------------- */
 
-enum { CALIBRATION = 400000 };          /* ns: then the scale is right to a ten-thousandth; it gets better */
+enum { CALIBRATION = 400000 /* ns: then the scale is right to a ten-thousandth; it gets better */, SCALE_BITS = 24 };
 
 uint64_t clock_now(const struct paravirt *pv) { return console_now() - pv->clock_start; }
 
@@ -41,7 +41,7 @@ uint64_t clock_deadline(const struct paravirt *pv)
 
 static uint64_t guest_ns(const struct pv_shared *s, uint64_t tsc)
 {
-    return s->ns + (uint64_t)((unsigned __int128)(tsc - s->tsc_then) * s->scale >> 32);
+    return s->ns + (uint64_t)((unsigned __int128)(tsc - s->tsc_then) * s->scale >> SCALE_BITS);
 }
 
 /* The scale gets better the longer the guest runs. What it has read must not be later than what it reads next. */
@@ -51,7 +51,7 @@ static void publish_clock(struct paravirt *pv)
     uint64_t tsc = __rdtsc(), ns = clock_now(pv), shown = s->scale ? guest_ns(s, tsc) : 0;
 
     s->version++;
-    s->scale = (uint32_t)(((unsigned __int128)ns << 32) / (tsc - pv->tsc_start));
+    s->scale = (uint32_t)(((unsigned __int128)ns << SCALE_BITS) / (tsc - pv->tsc_start));
     s->tsc_then = tsc;
     s->ns = ns > shown ? ns : shown;
     s->version++;

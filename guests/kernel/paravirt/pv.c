@@ -260,7 +260,7 @@ static uint64_t clocks(void)
 
     do {
         version = SHARED->version;
-        ns = SHARED->ns + scale(__builtin_ia32_rdtsc() - SHARED->tsc_then, SHARED->scale);
+        ns = SHARED->ns + scale((__builtin_ia32_rdtsc() - SHARED->tsc_then) << 8, SHARED->scale);
     } while (version != SHARED->version || (version & 1));
     return scale(ns, CLOCKS_OF_NS);
     /* END 6.5: scale */
