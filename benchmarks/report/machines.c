@@ -149,6 +149,7 @@ static bool explains_absence(const struct results *r, const json_t *a)
 void tell_reasons(struct doc *d, const struct results *r, bool absent)
 {
     const json_t *told[REASONS_MAX];                        /* the first of each technique with that reason */
+    bool headed = !absent;
     int n = 0, k;
     json_t *s;
     size_t i;
@@ -173,6 +174,9 @@ void tell_reasons(struct doc *d, const struct results *r, bool absent)
             if (same_reason(told[one], told[k]))
                 at += snprintf(who + at, WHY - (size_t)at, "%s%.80s", at ? ", " : "",
                                strcmp(word_of(told[k], "technique"), "host") ? title_of(r, word_of(told[k], "technique")) : "yardsticks");
+        if (!headed)
+            doc_text(d, "**Not on this host:**");
+        headed = true;
         doc_item(d, "%s: n/a (%.*s)", who, length, why);
     }
 }

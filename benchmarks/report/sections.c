@@ -56,20 +56,14 @@ static void answer_row(struct doc *d, const struct results *r, const json_t *t)
             doc_cell(d, "", "%s", in_time(value[k] / r->ghz, text));
 }
 
-void section_answer(struct doc *d, const struct results *r)
+static void answer_table(struct doc *d, const struct results *r)
 {
     const char *columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call", "boot to DONE" };
-    double value[ANSWERS];
     json_t *t;
     size_t i;
-    int n = (int)json_array_size(list_of(r, "correctness")), absent = 0;
 
     if (!has_any(r, "native", "compute"))
         columns[2] = "computing, the mean program";
-    json_array_foreach(list_of(r, "techniques"), i, t)
-        n += answers_of(r, t, value), absent += is_absent(r, t);
-    if (!n)
-        return;                                             /* FILTER left all of that out */
     doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "techniques"), i, t)
         if (is_real(t) || is_emulated(t))
@@ -79,8 +73,19 @@ void section_answer(struct doc *d, const struct results *r)
                 "overwritten where they stand (`--strategy=patch`). **(trap)**: a hypercall is an INT, which is a signal, where it is a far "
                 "jump else (`--gate=trap`). **hwassist** on qemu or bochs runs on a processor that software makes: what it gets right "
                 "counts, its time does not.");
-    if (absent)
-        doc_text(d, "**Not on this host:**");
+}
+
+void section_answer(struct doc *d, const struct results *r)
+{
+    double value[ANSWERS];
+    json_t *t;
+    size_t i;
+    int n = (int)json_array_size(list_of(r, "correctness"));
+
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        n += answers_of(r, t, value);
+    if (n)
+        answer_table(d, r);                                 /* FILTER may have left all of that out */
     tell_reasons(d, r, true);
 }
 

@@ -275,7 +275,7 @@ static void absent(struct doc *d, const struct results *r)
 static void costs(struct doc *d, const struct results *r)
 {
     double trap = median_of(r, "trap-emulate", "cli-sti"), store = median_of(r, "binary-translation", "cli-sti");
-    char headline[120] = "What does it cost? Traps and stores were not measured here", one[24], other[24];
+    char headline[120] = "What it costs; no trap and no store was measured here", one[24], other[24];
 
     if (!isnan(trap) && !isnan(store))
         snprintf(headline, sizeof headline, "CLI and STI: %s as traps, %s as stores", in_time(trap / r->ghz, one),
