@@ -390,7 +390,7 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 
 # ---- labs ---------------------------------------------------------------------------------------
 .PHONY: lab grade
-lab: ## a work tree for a lab (LAB=2 DIR=../lab2)
+lab: $(if $(wildcard .lab),,$(B)/doctor) ## a work tree for a lab (LAB=2 DIR=../lab2)
 	@[ ! -e .lab ] || { echo "make lab: this is the work tree of lab $$(cat .lab); other labs are made where the kit is" >&2; exit 2; }
 	@sh labs/make-lab "$(LAB)" "$(DIR)"
 
