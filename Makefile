@@ -28,7 +28,7 @@ VARIABLES := APPEND AUTHOR B CC CYCLES DIR ENGINES EXIT_NS EXTRA_CFLAGS FILTER F
              OPTIONS QUICK RESULTS RESUME RUNS SEED SLOW TEST TESTS TIME TITLE V VMM
 UNKNOWN   := $(strip $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(filter-out $(VARIABLES),$(v)))))
 ifneq ($(UNKNOWN),)
-$(error there is no variable $(UNKNOWN); there are $(VARIABLES))
+$(error there is no variable $(UNKNOWN); there are $(VARIABLES); what the guest is told goes into APPEND="...")
 endif
 
 # Make asks for the shell for each line of a recipe, and knows by then whose recipe it is.
@@ -153,8 +153,8 @@ $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf: guests/kernel/kernel.ld
 QEMU_RUN = qemu-system-i386 -accel tcg -cpu max -display none -serial stdio -no-reboot \
            -device isa-debug-exit,iobase=0xf4,iosize=1 -kernel
 
-# An odd exit status is the guest's own, whatever its verdict; an even one says that it did not get that far.
-GUEST_ENDED = status=$$?; [ $$((status % 2)) -eq 1 ] || exit $$status
+# 1 and 3 are the guest's verdicts; all else says that it did not get that far.
+GUEST_ENDED = case $$? in 1 | 3) ;; *) exit $$? ;; esac
 
 .PHONY: run-qemu
 run-qemu: $(B)/guests/kernel.elf ## boot the tiny kernel on QEMU, the reference (APPEND="run=demo")
@@ -264,7 +264,7 @@ run-hwassist: $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## boo
 	if [ $$status -eq 6 ]; then \
 	    echo "So here runs the bare monitor, on QEMU's AMD-V:" >&2; \
 	    hwassist/run-bare qemu-svm $(filter-out --irqchip%,$(OPTIONS)) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; status=$$?; \
-	fi; [ $$((status % 2)) -eq 1 ] || exit $$status
+	fi; (exit $$status); $(GUEST_ENDED)
 
 run-hwassist-svm: $(B)/hwassist-bare.elf $(B)/guests/kernel.elf ## the bare monitor, on QEMU's AMD-V (OPTIONS="--no-npt")
 	@hwassist/run-bare qemu-svm $(OPTIONS) -kernel $(B)/guests/kernel.elf -append "$(APPEND)"; $(GUEST_ENDED)
@@ -390,7 +390,7 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 
 # ---- labs ---------------------------------------------------------------------------------------
 .PHONY: lab grade
-lab: ## a work tree for a lab (LAB=2 DIR=../lab2)
+lab: $(if $(wildcard .lab),,$(B)/doctor) ## a work tree for a lab (LAB=2 DIR=../lab2)
 	@[ ! -e .lab ] || { echo "make lab: this is the work tree of lab $$(cat .lab); other labs are made where the kit is" >&2; exit 2; }
 	@sh labs/make-lab "$(LAB)" "$(DIR)"
 

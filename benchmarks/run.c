@@ -79,8 +79,10 @@ static void start(char **words, const char *out, const char *err, const struct r
         execv(words[0], words);                             /* execvp() gives a file that Linux cannot run to the shell */
     else
         execvp(words[0], words);
-    fprintf(stderr, "%s: %s\n", words[0], strerror(errno));
-    _exit(127);
+    bool foreign = errno == ENOEXEC;
+    dprintf(STDERR_FILENO, "%s: %s\n", words[0],            /* stderr's own buffer is lost with _exit() */
+            foreign ? "this host cannot run it: its Linux runs no 32-bit programs; CONFIG_IA32_EMULATION is off" : strerror(errno));
+    _exit(foreign ? 6 : 127);
 }
 
 enum { LAST_WORDS_MS = 3000 };
@@ -120,10 +122,14 @@ static void explain(char *reason, size_t size, int status, const struct engine *
         return;
     }
     if (code == 6 && *last) {                               /* it says so itself, and would again */
+        bool told = false;
         snprintf(reason, size, "%s", last);
         strcpy(missing[engine_index(engine->name)].why, reason);
         what = strstr(reason, ": this host");
-        fprintf(stderr, "%sbench: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", engine->title, what ? what + 2 : reason);
+        what = what ? what + 2 : reason;
+        for (int i = 0; i < MAX_ENGINES; i++)
+            told = told || (i != engine_index(engine->name) && strstr(missing[i].why, what));
+        fprintf(stderr, "%sbench: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", engine->title, told ? "cannot run here for the same reason" : what);
         return;
     }
     what = code == 4 ? "the guest crashed" : code == 6 ? "this host cannot" : code == 8 ? "a bug of the VMM"

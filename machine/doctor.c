@@ -100,12 +100,10 @@ static bool try_wall(void)
 
 static void tell_of_wall(bool built)
 {
-    char text[80] = "seccomp filters; no Landlock here, which would forbid files a second time";
-    int abi = wall_landlock();
-
-    if (abi > 0)
-        snprintf(text, sizeof text, "seccomp filters, and Landlock, ABI version %d", abi);
-    line("wall", built, true, text, "cannot be built: build/emulation says why; --no-sandbox, for debugging only, leaves it out");
+    line("wall", built, true,
+         wall_landlock() > 0 ? "a guest that gets out of its VMM still meets seccomp filters, and Landlock"
+                             : "a guest that gets out of its VMM still meets seccomp filters; Landlock, the second wall, wants Linux 5.13 or newer",
+         "it cannot be built: `make run-emulation` says why; OPTIONS=--no-sandbox, for debugging only, leaves it out");
 }
 
 /* What a guest at ring 3 meets. */
@@ -158,30 +156,35 @@ int main(int argc, char **argv)
     }
     tell("ok", "processor", maker);
     missing_segments = segments_missing();
-    line("32-bit segments", !missing_segments, true, "modify_ldt gives them", missing_segments);
-    line("syscall dispatch", dispatch, true, "system calls of the guest can be caught",
-         "PR_SET_SYSCALL_USER_DISPATCH fails; use Linux 5.11 or newer, outside sandboxes");
+    line("32-bit segments", !missing_segments, true, "modify_ldt makes them, and the processor sees them", missing_segments);
+    line("syscall dispatch", dispatch, true, "the guest's system calls come to the VMM, not to Linux",
+         "PR_SET_SYSCALL_USER_DISPATCH fails, so the guest's system calls would reach Linux; use Linux 5.11 or newer, outside sandboxes");
     line("guest at ring 3", tried.runs, true, "a guest of five instructions ran",
-         "a guest of five instructions did not run; `make run-trap-emulate` says why");
+         direct_runs ? "a guest of five instructions did not run; `make run-trap-emulate` says why"
+                     : "a guest of five instructions could not run, for want of what is MISSING above");
     line("fsgsbase", direct_world.fsgsbase, false, "the FS base is restored without a system call",
-         "a system call restores it instead, which is slower; Linux 5.9 or newer has it on most processors");
+         "a system call restores the FS base: right, but slower; Linux 5.9 or newer does without on most processors");
     line("cpuid faulting", tried.cpuid_traps, false, "CPUID traps",
-         "CPUID does not trap here, so trap-emulate's guest sees the host's; the tests know");
+         "CPUID does not trap on this processor: under trap-emulate a guest sees the host's; the tests expect that");
     line("umip", tried.umip, false, "SIDT, SGDT, SLDT, STR, SMSW trap, but into Linux, which answers them",
-         "SIDT, SGDT, SLDT, STR, SMSW do not trap; the tests know");
+         "SIDT, SGDT, SLDT, STR, SMSW do not trap on this processor: at ring 3 they show the host's values; the tests expect that");
     line("mmap_min_addr", low, false, "64 KiB or less: the tiny kernel fits above it",
-         "guest memory below it is out of reach; sudo sysctl vm.mmap_min_addr=65536");
+         "it keeps more than 64 KiB from the guest; sudo sysctl vm.mmap_min_addr=65536");
     line("no emulator", !tcg, true, "this host is not QEMU's software emulation",
-         "Linux hangs on guest segments inside QEMU TCG; use KVM, or a real machine");
+         "this host is QEMU's software emulation, in which Linux hangs on guest segments; use KVM, or a real machine");
     tell_of_wall(walled);
     hardware = look_at_kvm();
-    line("qemu", has_qemu, false, qemu, "not found; make packages");
+    line("qemu", has_qemu, false, qemu, "not found, though all that is right is what it says; `make packages` installs it");
     line("packages", has_packages, false, "all of .ci/packages are here", missing);
-    putchar('\n');
+    if (!direct_runs)
+        printf("\nThe VMMs that run guest code at ring 3 need what is MISSING; what is absent they do without.");
+    printf("\n\n");
     for (unsigned i = 0; i < sizeof direct_vmms / sizeof direct_vmms[0]; i++)   /* they stand on the same */
         printf("%s %s here.\n", direct_vmms[i], direct_runs ? "runs" : "does not run");
     printf("hwassist %s here%s.\n", hardware ? "runs" : "does not run",
-           hardware ? "" : "; its bare monitor runs in QEMU (make run-hwassist-svm) and Bochs (make run-hwassist-vmx)");
-    printf("emulation runs everywhere: make run-emulation\n");
+           hardware ? "" : "; its bare monitor does, in QEMU (make run-hwassist-svm) and in Bochs (make run-hwassist-vmx)");
+    printf("emulation runs here%s.\n", walled ? ", as everywhere: make run-emulation" : " without its wall alone: make run-emulation OPTIONS=--no-sandbox");
+    printf(direct_runs ? "Labs: all eight can be done here.\n"
+                       : "Labs: 1 and 7 can be done here entirely; of the others `make grade` skips what needs one of the three above.\n");
     return !direct_runs || !has_qemu || !has_packages;
 }

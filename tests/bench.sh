@@ -87,6 +87,25 @@ test_report_of_a_part()
     grep -q 'trap-emulate  *boot  *4  *4 ms  *1.000' said || fail "no units: $PWD/said"
 }
 
+# The talk's headlines are what was measured; what was not, and why, the report says once for all whose reason it is.
+test_headlines_are_measured()
+{
+    HERE=$PWD
+    no='"unit": "cycles", "status": "n/a", "reason": "x: this host cannot run it: no segments; ask (`make doctor` tells more)"'
+    results none.json '' "{ \"technique\": \"trap-emulate\", \"benchmark\": \"cli-sti\", $no },
+        { \"technique\": \"binary-translation\", \"benchmark\": \"cli-sti\", $no }"
+    quadreport --slides "$PWD/none.json"
+    [ "$(grep -c '<h2>.* here</h2>' slides.html)" -eq 5 ] || fail "headlines without a measurement behind them: $PWD/slides.html"
+    quadreport "$PWD/none.json"
+    grep -q '^- trap-emulate, binary-translation: n/a (no segments; ask)$' report.md && [ "$(grep -c 'no segments' report.md)" -eq 1 ] ||
+        fail "the reason is not told once: $PWD/report.md"
+    results both.json '' "$(for who in trap-emulate:8000 binary-translation:2; do
+        echo "{ \"technique\": \"${who%:*}\", \"benchmark\": \"cli-sti\", \"unit\": \"cycles\", \"status\": \"ok\", \"median\": ${who#*:} }"
+    done | paste -s -d ,)"
+    quadreport --slides "$PWD/both.json"
+    grep -q 'CLI and STI: 4 µs as traps, 1 ns as stores</h2>' slides.html || fail "no such headline: $PWD/slides.html"
+}
+
 test_report_takes_one_file()
 {
     HERE=$PWD

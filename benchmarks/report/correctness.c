@@ -229,6 +229,6 @@ void section_correctness(struct doc *d, const struct results *r)
             details(d, r, v, g);
     doc_end_details(d);
     json_array_foreach(list_of(r, "correctness"), i, v)
-        if (!ran(v) || *word_of(v, "reason"))
+        if ((!ran(v) || *word_of(v, "reason")) && !is_absent(r, technique_of(r, word_of(v, "technique"))))
             doc_text(d, "%s: n/a (%s)", title_of(r, word_of(v, "technique")), word_of(v, "reason"));
 }

@@ -100,7 +100,7 @@ static void widest(const struct results *r, char *sentence, size_t size)
     const json_t *techniques[COLUMNS_MAX], *slow = NULL, *fast = NULL, *where = NULL;
     json_t *b;
     int n = columns_of(r, NANO, techniques);
-    double most = 0;
+    double most = 1;
     char factor[24];
     size_t i;
 
@@ -115,9 +115,9 @@ static void widest(const struct results *r, char *sentence, size_t size)
                     slow = techniques[s], fast = techniques[f], where = b;
                 }
             }
+    i = (size_t)snprintf(sentence, size, "One row an operation, one mark a technique, left is cheaper, the axis is logarithmic.");
     if (where)
-        snprintf(sentence, size, "One row an operation, one mark a technique, left is cheaper, the axis is logarithmic. Widest "
-                                 "apart: `%s`, where %s takes %s times as long as %s.", word_of(where, "name"),
+        snprintf(sentence + i, size - i, " Widest apart: `%s`, where %s takes %s times as long as %s.", word_of(where, "name"),
                  word_of(slow, "title"), in_figures(most, factor), word_of(fast, "title"));
 }
 
@@ -193,7 +193,8 @@ void section_costs(struct doc *d, const struct results *r)
     widest(r, sentence, sizeof sentence);
     doc_figure(d, "cost", sentence);
     doc_text(d, "Median of all samples; its 95 %% confidence interval (bootstrap over runs). Events are "
-                "what left the guest for the VMM, counted in runs of their own. The factor is against trap-emulate.");
+                "what left the guest for the VMM, counted in runs of their own.%s",
+             has_any(r, "trap-emulate", NANO) ? " The factor is against trap-emulate." : "");
     cost_table(d, r, NANO, "trap-emulate");
     doc_heading(d, 3, "boot", "Boot to DONE, whole process");
     cost_table(d, r, "boot", "");
@@ -201,15 +202,20 @@ void section_costs(struct doc *d, const struct results *r)
 
 void section_compute(struct doc *d, const struct results *r)
 {
+    const json_t *techniques[COLUMNS_MAX];
+    bool native = has_any(r, "native", "compute");
     char sentence[800];
 
-    if (!has_any(r, "native", "compute"))
+    if (!columns_of(r, "compute", techniques))
         return;
     doc_heading(d, 2, "compute", "What does computing cost?");
-    compute_sentence(r, sentence, sizeof sentence);
-    doc_figure(d, "compute", sentence);
-    doc_text(d, "Programs in the guest's user mode that ask the kernel for nothing. The factor is against the same object code as "
-                "a Linux process.");
+    if (native) {
+        compute_sentence(r, sentence, sizeof sentence);
+        doc_figure(d, "compute", sentence);
+    }
+    doc_text(d, "Programs in the guest's user mode that ask the kernel for nothing. %s", native
+                    ? "The factor is against the same object code as a Linux process."
+                    : "The same object code as a Linux process, which they are held against elsewhere, was not measured: these are times, without factors.");
     cost_table(d, r, "compute", "native");
 }
 

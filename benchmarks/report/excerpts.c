@@ -26,6 +26,16 @@ const struct excerpt *excerpt_read(const char *file)
     return &e;
 }
 
+bool excerpt_has(const char *file, const char *words)
+{
+    const struct excerpt *e = excerpt_read(file);
+
+    for (int i = 0; i < e->n; i++)
+        if (strstr(e->line[i], words))
+            return true;
+    return false;
+}
+
 static void missing(struct doc *d, const struct excerpt *e, const char *file)
 {
     if (e->n)
@@ -93,7 +103,6 @@ void excerpt_trace(struct doc *d, const char *file)
     const struct excerpt *e = excerpt_read(file);
     int rows = 0;
 
-    doc_table(d, columns, 3);
     for (int i = 0; i < e->n && rows < 13; i++) {
         char guest[LINE_SIZE] = "", address[32], bytes[64], *bar, host[LINE_SIZE];
 
@@ -106,14 +115,16 @@ void excerpt_trace(struct doc *d, const char *file)
             guest[n - 1] = '\0';
         bar += 3 + strcspn(bar + 3, " ");
         bar += strspn(bar, " ");
-        rows++;
+        if (!rows++)
+            doc_table(d, columns, 3);
         doc_row(d);
         doc_cell(d, "text code", "%s", guest);
         doc_cell(d, !strcmp(guest, "cli") ? "text code right" : "text code", "%s%s", bar, !strcmp(guest, "ret") ? " ..." : "");
         doc_cell(d, "text", "%s", why(guest, bar));
     }
-    doc_end_table(d);
-    if (!rows)
+    if (rows)
+        doc_end_table(d);
+    else
         missing(d, e, file);
 }
 

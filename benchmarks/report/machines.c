@@ -123,13 +123,68 @@ const char *was_busy(const struct results *r, char text[WHY])
     return text;
 }
 
+enum { REASONS_MAX = 200 };
+
+static bool same_reason(const json_t *a, const json_t *b)
+{
+    int n, m;
+    const char *one = why_of(a, &n), *other = why_of(b, &m);
+
+    return n == m && !memcmp(one, other, (size_t)n);
+}
+
+/* Is it why there is nothing at all of some technique? */
+static bool explains_absence(const struct results *r, const json_t *a)
+{
+    json_t *s;
+    size_t i;
+
+    json_array_foreach(list_of(r, "results"), i, s)
+        if (same_reason(a, s) && is_absent(r, technique_of(r, word_of(s, "technique"))))
+            return true;
+    return false;
+}
+
+/* A sentence for each reason, with all whose reason it is. */
+void tell_reasons(struct doc *d, const struct results *r, bool absent)
+{
+    const json_t *told[REASONS_MAX];                        /* the first of each technique with that reason */
+    bool headed = !absent;
+    int n = 0, k;
+    json_t *s;
+    size_t i;
+
+    json_array_foreach(list_of(r, "results"), i, s) {
+        for (k = 0; k < n; k++)
+            if (same_reason(s, told[k]) && !strcmp(word_of(s, "technique"), word_of(told[k], "technique")))
+                break;
+        if (k == n && n < REASONS_MAX && *word_of(s, "reason") && strcmp(word_of(s, "reason"), "does not apply"))
+            told[n++] = s;
+    }
+    for (int one = 0; one < n; one++) {
+        char who[WHY] = "";
+        int length, at = 0;
+        const char *why = why_of(told[one], &length);
+
+        for (k = 0; k < one && !same_reason(told[one], told[k]); k++)
+            ;
+        if (k < one || explains_absence(r, told[one]) != absent)
+            continue;
+        for (k = one; k < n && at < WHY - 100; k++)
+            if (same_reason(told[one], told[k]))
+                at += snprintf(who + at, WHY - (size_t)at, "%s%.80s", at ? ", " : "",
+                               strcmp(word_of(told[k], "technique"), "host") ? title_of(r, word_of(told[k], "technique")) : "yardsticks");
+        if (!headed)
+            doc_text(d, "**Not on this host:**");
+        headed = true;
+        doc_item(d, "%s: n/a (%.*s)", who, length, why);
+    }
+}
+
 void section_notes(struct doc *d, const struct results *r)
 {
     const json_t *context = json_object_get(r->root, "context");
     char busy[WHY];
-    const char *last = "";
-    json_t *s;
-    size_t i;
 
     doc_heading(d, 2, "notes", "Before you quote a figure");
     if (truth_of(context, "quick"))
@@ -143,12 +198,5 @@ void section_notes(struct doc *d, const struct results *r)
     if (*was_busy(r, busy))
         doc_item(d, "%s", busy);
     noise(d, r);
-    json_array_foreach(list_of(r, "results"), i, s) {
-        const char *why = word_of(s, "reason");
-
-        if (!*why || !strcmp(why, "does not apply") || !strcmp(why, last))
-            continue;
-        last = why;
-        doc_item(d, "%s: n/a (%s)", title_of(r, word_of(s, "technique")), why);
-    }
+    tell_reasons(d, r, false);
 }

@@ -34,7 +34,8 @@ const json_t *series_of(const struct results *r, const char *technique, const ch
 double median_of(const struct results *r, const char *technique, const char *benchmark);
 double least_of(const struct results *r, const char *technique, const char *benchmark);          /* the fastest sample */
 double instructions_of(const struct results *r, const char *technique, const char *benchmark);   /* an operation's, counted */
-/* The median over another's, or over all of "compute-*" their geometric mean (other_benchmark is not looked at then); NAN. */
+/* The median over another's, over 1 if `other` is ""; over all of "compute-*" their geometric mean (other_benchmark is not looked at
+ * then); NAN. */
 double ratio_of(const struct results *r, const char *technique, const char *benchmark, const char *other, const char *other_benchmark);
 bool has_any(const struct results *r, const char *technique, const char *workloads);             /* a measured series of these? */
 
@@ -42,6 +43,10 @@ bool has_any(const struct results *r, const char *technique, const char *workloa
  * and is told as a ratio to its baseline. A baseline is neither. */
 bool is_real(const json_t *technique);
 bool is_emulated(const json_t *technique);
+
+/* Of an object with a "reason": why there is nothing, without the name of who says so and what else to ask. Not ended by a zero byte. */
+const char *why_of(const json_t *object, int *length);
+bool is_absent(const struct results *r, const json_t *technique);       /* of hardware, wanted, and there is nothing of it at all */
 
 /* Of a quick run, or one narrowed by FILTER or ENGINES: sentences that say so, and what all is left out. "": it is a whole one. */
 const char *what_is_left_out(const struct results *r, char text[WHY]);
@@ -80,6 +85,8 @@ void section_targets(struct doc *d, const struct results *r);
 void section_machines(struct doc *d, const struct results *all, int n);     /* of n files; nothing if there is but one */
 void section_hosts(struct doc *d, const struct results *all, int n);
 void section_notes(struct doc *d, const struct results *r);
+/* Why there are no figures, an item for each reason: of those reasons for which a technique is absent, or of the others. */
+void tell_reasons(struct doc *d, const struct results *r, bool absent);
 
 /* ---- readmes.c: for --print alone ---- */
 void section_ways(struct doc *d, const struct results *r);

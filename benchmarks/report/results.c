@@ -102,7 +102,7 @@ double instructions_of(const struct results *r, const char *technique, const cha
 static double one_ratio(const struct results *r, const char *technique, const char *benchmark, const char *other,
                         const char *other_benchmark)
 {
-    double a = median_of(r, technique, benchmark), b = median_of(r, other, other_benchmark);
+    double a = median_of(r, technique, benchmark), b = *other ? median_of(r, other, other_benchmark) : 1;
 
     return a > 0 && b > 0 ? a / b : NAN;
 }
@@ -148,6 +148,17 @@ bool is_emulated(const json_t *technique)
     return *word_of(technique, "baseline") && strcmp(word_of(technique, "baseline"), word_of(technique, "name"));
 }
 
+const char *why_of(const json_t *object, int *length)
+{
+    static const char before[] = "this host cannot run it: ";
+    const char *why = word_of(object, "reason"), *told = strstr(why, before), *after;
+
+    why = told ? told + strlen(before) : why;
+    after = strstr(why, " (`make doctor`");
+    *length = (int)(after ? (size_t)(after - why) : strlen(why));
+    return why;
+}
+
 /* Was it left out of this run on purpose? */
 static bool is_left_out(const struct results *r, const json_t *technique)
 {
@@ -162,6 +173,14 @@ static bool is_left_out(const struct results *r, const json_t *technique)
             asked = asked && strcmp(why, "QUICK=1 leaves it out") && strcmp(why, "not asked for");
         }
     return !asked;
+}
+
+bool is_absent(const struct results *r, const json_t *technique)
+{
+    const json_t *v = verdict_of(r, word_of(technique, "name"));
+
+    return is_real(technique) && !json_array_size(json_object_get(v, "probes")) && !is_left_out(r, technique) &&
+           !has_any(r, word_of(technique, "name"), "boot bench bench-user compute");
 }
 
 const char *what_is_left_out(const struct results *r, char text[WHY])

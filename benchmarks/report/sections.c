@@ -8,7 +8,8 @@
 
 /* ---- the answer ---------------------------------------------------------------------------------- */
 
-/* What the first table shows beside the probes: times native, cycles, cycles, ms; NAN where there is none. */
+/* What the first table shows beside the probes: times native (cycles where nothing native runs), cycles, cycles, ms; NAN where there is
+ * none. */
 enum { ANSWERS = 4 };
 
 static int answers_of(const struct results *r, const json_t *t, double value[ANSWERS])
@@ -16,7 +17,7 @@ static int answers_of(const struct results *r, const json_t *t, double value[ANS
     const char *name = word_of(t, "name");
     int n = 0;
 
-    value[0] = ratio_of(r, name, "compute-*", "native", "");
+    value[0] = ratio_of(r, name, "compute-*", has_any(r, "native", "compute") ? "native" : "", "");
     value[1] = median_of(r, name, "cli-sti");
     value[2] = median_of(r, name, "syscall");
     value[3] = median_of(r, name, "boot");
@@ -49,25 +50,20 @@ static void answer_row(struct doc *d, const struct results *r, const json_t *t)
     for (int k = 0; k < ANSWERS; k++)
         if (isnan(value[k]))
             doc_cell(d, "none", " ");
-        else if (k == 0 || k == ANSWERS - 1)
+        else if ((k == 0 && has_any(r, "native", "compute")) || k == ANSWERS - 1)
             doc_cell(d, "", k ? "%.1f ms" : "%.2f", value[k]);
         else
             doc_cell(d, "", "%s", in_time(value[k] / r->ghz, text));
 }
 
-void section_answer(struct doc *d, const struct results *r)
+static void answer_table(struct doc *d, const struct results *r)
 {
-    static const char *const columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call",
-                                           "boot to DONE" };
-    double value[ANSWERS];
+    const char *columns[] = { "<technique", "probes right", "computing, times native", "`cli` and `sti`", "system call", "boot to DONE" };
     json_t *t;
     size_t i;
-    int n = (int)json_array_size(list_of(r, "correctness"));
 
-    json_array_foreach(list_of(r, "techniques"), i, t)
-        n += answers_of(r, t, value);
-    if (!n)
-        return;                                             /* FILTER left all of that out */
+    if (!has_any(r, "native", "compute"))
+        columns[2] = "computing, the mean program";
     doc_table(d, columns, 6);
     json_array_foreach(list_of(r, "techniques"), i, t)
         if (is_real(t) || is_emulated(t))
@@ -77,6 +73,20 @@ void section_answer(struct doc *d, const struct results *r)
                 "overwritten where they stand (`--strategy=patch`). **(trap)**: a hypercall is an INT, which is a signal, where it is a far "
                 "jump else (`--gate=trap`). **hwassist** on qemu or bochs runs on a processor that software makes: what it gets right "
                 "counts, its time does not.");
+}
+
+void section_answer(struct doc *d, const struct results *r)
+{
+    double value[ANSWERS];
+    json_t *t;
+    size_t i;
+    int n = (int)json_array_size(list_of(r, "correctness"));
+
+    json_array_foreach(list_of(r, "techniques"), i, t)
+        n += answers_of(r, t, value);
+    if (n)
+        answer_table(d, r);                                 /* FILTER may have left all of that out */
+    tell_reasons(d, r, true);
 }
 
 /* ---- one trap ------------------------------------------------------------------------------------ */

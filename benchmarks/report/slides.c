@@ -64,16 +64,16 @@ static const char *reason_of(const struct results *r, const char *technique, con
     static char text[REASON_SHOWN];
     char whole[WHY];
     const char *filter = word_of(json_object_get(r->root, "context"), "filter");
-    size_t i, named = strlen(technique);
+    int length;
     json_t *s;
+    size_t i;
 
     json_array_foreach(list_of(r, "results"), i, s)
         if (!strcmp(word_of(s, "technique"), technique) && !strcmp(word_of(s, "benchmark"), benchmark)) {
-            const char *reason = word_of(s, "reason");
+            const char *why = why_of(s, &length);
 
-            if (!strncmp(reason, technique, named) && reason[named] == ':')
-                reason += named + 2;                        /* "hwassist: this host ..." */
-            snprintf(whole, sizeof whole, "%.*s", (int)strcspn(reason, ";"), reason);
+            snprintf(whole, sizeof whole, "%.*s", length, why);
+            whole[strcspn(whole, ";")] = '\0';
             return cut(whole, REASON_SHOWN - 20, text);
         }
     snprintf(text, sizeof text, *filter ? "FILTER=\"%.100s\" left it out" : "not measured", filter);
@@ -167,14 +167,17 @@ static void gap(struct doc *d)
 
 static void race(struct doc *d)
 {
-    slide(d, "race", "As it ran: PUSHF lies, nothing traps, an update is lost");
+    bool lost = excerpt_has(ran(d, "race-trap-emulate.txt"), "PROBE race-nested FAIL");
+
+    slide(d, "race", lost ? "As it ran: PUSHF lies, nothing traps, an update is lost"
+                          : "PUSHF would lie, an update be lost: trap-emulate was not run here");
     fputs("<div class=two>", d->html);
     excerpt_race(d, "QEMU, the reference", ran(d, "race-qemu.txt"));
     excerpt_race(d, "trap-emulate, the same image", ran(d, "race-trap-emulate.txt"));
     fputs("</div>\n", d->html);
     draw_race(d->html);
     say(d, "The interrupt is made pending at a known instruction, so this happens every time, not once a month. CLI and STI "
-           "trapped and were emulated rightly; the lie between them was silent.");
+           "trap and are emulated rightly; the lie between them is silent.");
 }
 
 static void repairs(struct doc *d)
@@ -187,10 +190,15 @@ static void repairs(struct doc *d)
 
 static void correctness(struct doc *d, const struct results *r)
 {
-    slide(d, "matrix", "What traps is right, what does not is wrong");
+    bool trapped = json_array_size(json_object_get(verdict_of(r, "trap-emulate"), "probes"));
+    char why[REASON_SHOWN + 40];
+
+    slide(d, "matrix", trapped ? "What traps is right, what does not is wrong" : "What is right? trap-emulate was not run here");
     excerpt_groups(d, r);
-    say(d, "Each probe is a few instructions whose outcome the manual fixes. Paravirt's raw instructions are as wrong as "
-           "trap-emulate's; its kernel does not use them. QEMU leaves some checks of the processor out, and so (grey) they lack under a monitor on it.");
+    snprintf(why, sizeof why, "trap-emulate: n/a (%s).", reason_of(r, "trap-emulate", "in"));
+    say(d, "Each probe is a few instructions whose outcome the manual fixes. %s QEMU leaves some checks of the processor out, and so (grey) "
+           "they lack under a monitor on it.",
+        trapped ? "Paravirt's raw instructions are as wrong as trap-emulate's; its kernel does not use them." : why);
 }
 
 static void trap(struct doc *d, const struct results *r)
@@ -211,11 +219,16 @@ static void translation(struct doc *d, const struct results *r)
     double here = median_of(r, "binary-translation", "cli-sti") / r->ghz, trapped = median_of(r, "trap-emulate", "cli-sti") / r->ghz;
     char one[24], other[24];
 
-    slide(d, "code", "Binary translation: CLI becomes one store");
+    bool traced = excerpt_has(ran(d, "trace.txt"), " | ");
+
+    slide(d, "code", traced ? "Binary translation: CLI becomes one store" : "Binary translation makes CLI one store: it was not run here");
     excerpt_trace(d, ran(d, "trace.txt"));
-    say(d, "From a real run (`--trace=blocks`), the way into race's critical section. No trap, no call of the VMM. CLI and STI "
-           "together: %s, under trap-emulate %s.",
-        isnan(here) ? "n/a" : in_time(here, one), isnan(trapped) ? "n/a" : in_time(trapped, other));
+    if (isnan(here))
+        say(d, "`--trace=blocks` prints the guest's code beside what runs instead. What CLI and STI cost so was not measured here.");
+    else
+        say(d, "From a real run (`--trace=blocks`), the way into race's critical section. No trap, no call of the VMM. CLI and STI "
+               "together: %s, under trap-emulate %s.",
+            in_time(here, one), isnan(trapped) ? "n/a" : in_time(trapped, other));
 }
 
 static void paravirt(struct doc *d)
@@ -237,13 +250,41 @@ static void hardware(struct doc *d, const struct results *r)
            "end, for pages that only then are used again; INVLPG drops one page.");
 }
 
+/* Who of the four VMMs has no bar, a line for each reason. */
+static void absent(struct doc *d, const struct results *r)
+{
+    static const char *const names[] = { "trap-emulate", "binary-translation", "paravirt", "hwassist" };
+    char why[4][REASON_SHOWN] = { "" }, who[REASON_SHOWN];
+
+    for (int i = 0; i < 4; i++)
+        if (!has_any(r, names[i], "bench bench-user"))
+            snprintf(why[i], sizeof why[i], "%s", reason_of(r, names[i], "cli-sti"));
+    for (int i = 0; i < 4; i++) {
+        int at = 0;
+
+        for (int k = i; k < 4 && *why[i]; k++)
+            if (k == i || !strcmp(why[k], why[i])) {
+                at += snprintf(who + at, sizeof who - (size_t)at, "%s%s", at ? ", " : "", names[k]);
+                *why[k] = k == i ? *why[k] : '\0';
+            }
+        if (at)
+            doc_text(d, "%s: n/a (%s)", who, why[i]);
+    }
+}
+
 static void costs(struct doc *d, const struct results *r)
 {
-    slide(d, "costs", "A trap costs microseconds, a store next to nothing");
-    if (!is_empty(d, r, "bench bench-user"))
+    double trap = median_of(r, "trap-emulate", "cli-sti"), store = median_of(r, "binary-translation", "cli-sti");
+    char headline[120] = "What it costs; no trap and no store was measured here", one[24], other[24];
+
+    if (!isnan(trap) && !isnan(store))
+        snprintf(headline, sizeof headline, "CLI and STI: %s as traps, %s as stores", in_time(trap / r->ghz, one),
+                 store < 0.5 ? "next to nothing" : in_time(store / r->ghz, other));
+    slide(d, "costs", headline);
+    if (!is_empty(d, r, "bench bench-user")) {
         draw_costs(d->html, r);
-    if (!has_any(r, "hwassist", "bench bench-user"))
-        doc_text(d, "hwassist: n/a (%s)", reason_of(r, "hwassist", "cli-sti"));
+        absent(d, r);
+    }
     say(d, "Medians; the line in a bar is the 95 %% interval. The axis is logarithmic: each grid line is ten times the one "
            "before. Which bar surprises you?");
 }
@@ -276,29 +317,31 @@ static const char *time_of(const struct results *r, double cycles, char text[24]
     return isnan(cycles) ? "n/a" : in_time(cycles / r->ghz, text);
 }
 
+static const struct { const char *technique, *benchmark; } modelled[] = {
+    { "trap-emulate", "in" }, { "trap-emulate", "syscall" }, { "binary-translation", "syscall" }, { "binary-translation-all", "syscall" },
+    { "paravirt", "syscall" },
+};
+enum { MODELLED = sizeof modelled / sizeof modelled[0] };
+
 static void model_table(struct doc *d, const struct results *r)
 {
     static const char *const columns[] = { "<technique", "<operation", "signals", "gates", "model", "measured", "ratio" };
-    static const struct { const char *technique, *benchmark; } rows[] = {
-        { "trap-emulate", "in" }, { "trap-emulate", "syscall" }, { "binary-translation", "syscall" },
-        { "binary-translation-all", "syscall" }, { "paravirt", "syscall" },
-    };
     double signals, gates;
     char one[24], other[24];
 
     doc_table(d, columns, 7);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        const json_t *s = series_of(r, rows[i].technique, rows[i].benchmark);
-        double measured = number_of(s, "median"), modelled = crossings(r, s, &signals, &gates);
+    for (int i = 0; i < MODELLED; i++) {
+        const json_t *s = series_of(r, modelled[i].technique, modelled[i].benchmark);
+        double measured = number_of(s, "median"), model = crossings(r, s, &signals, &gates);
 
         doc_row(d);
-        doc_cell(d, "text", "%s", title_of(r, rows[i].technique));
-        doc_cell(d, "text", "%s", rows[i].benchmark);
-        doc_cell(d, "", isnan(modelled) ? "n/a" : "%.3g", signals);
-        doc_cell(d, "", isnan(modelled) ? "n/a" : "%.3g", gates);
-        doc_cell(d, "", "%s", time_of(r, modelled, one));
+        doc_cell(d, "text", "%s", title_of(r, modelled[i].technique));
+        doc_cell(d, "text", "%s", modelled[i].benchmark);
+        doc_cell(d, "", isnan(model) ? "n/a" : "%.3g", signals);
+        doc_cell(d, "", isnan(model) ? "n/a" : "%.3g", gates);
+        doc_cell(d, "", "%s", time_of(r, model, one));
         doc_cell(d, "", "%s", time_of(r, measured, other));
-        doc_cell(d, "", modelled > 0 ? "**%.2f**" : "n/a", measured / modelled);
+        doc_cell(d, "", model > 0 ? "**%.2f**" : "n/a", measured / model);
     }
     doc_end_table(d);
 }
@@ -306,13 +349,21 @@ static void model_table(struct doc *d, const struct results *r)
 static void model(struct doc *d, const struct results *r)
 {
     char one[24], other[24];
+    bool any = false;
 
-    slide(d, "model", "A cost: events times a crossing, and the VMM's own work");
-    doc_text(d, "A signal and its return: **%s**. A far jump to 64-bit code and back, the gate: **%s**.",
-             time_of(r, median_of(r, "host", "signal-roundtrip"), one), time_of(r, median_of(r, "host", "gate-roundtrip"), other));
-    if (!is_empty(d, r, "bench bench-user"))
+    for (int i = 0; i < MODELLED; i++)
+        any = any || series_of(r, modelled[i].technique, modelled[i].benchmark);
+    slide(d, "model", any ? "A cost: events times a crossing, and the VMM's own work"
+                          : "A cost: events times a crossing, and more; not measured here");
+    if (any) {
+        doc_text(d, "A signal and its return: **%s**. A far jump to 64-bit code and back, the gate: **%s**.",
+                 time_of(r, median_of(r, "host", "signal-roundtrip"), one), time_of(r, median_of(r, "host", "gate-roundtrip"), other));
         model_table(d, r);
-    say(d, "The unit costs were measured without any VMM, the events counted in runs of their own. Far above one, the VMM's "
+    } else {
+        doc_text(d, "**Not measured**, neither a signal nor a far jump to 64-bit code, nor what stands on them: %s",
+                 reason_of(r, "trap-emulate", "in"));
+    }
+    say(d, "The unit costs are measured without any VMM, the events counted in runs of their own. Far above one, the VMM's "
            "own work is not small; below one, its way back is shorter than the yardstick's. (all): user code is translated too.");
 }
 

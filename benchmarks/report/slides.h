@@ -12,6 +12,7 @@ struct excerpt {
     char line[LINES_MAX][LINE_SIZE];
 };
 const struct excerpt *excerpt_read(const char *file);       /* of no lines if there is none; good until the next call */
+bool excerpt_has(const char *file, const char *words);      /* one of its lines */
 
 /* ---- excerpts.c: what really ran, and real source. Of a file that is missing or has nothing of the kind the slide says n/a ---- */
 void excerpt_race(struct doc *d, const char *title, const char *file);              /* a console of run=race */

@@ -56,6 +56,12 @@ void report(unsigned passed, unsigned failed)
     machine_off(failed != 0);
 }
 
+void give_up(void)
+{
+    kprintf("DONE 0 1\n");
+    machine_off(2);
+}
+
 void main(const struct boot *boot)
 {
     console_init();                     /* a voice first */

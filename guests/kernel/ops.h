@@ -23,7 +23,7 @@ struct table_register { uint16_t limit; uint32_t base; } __attribute__((packed))
 void irq_disable(void);
 void irq_enable(void);                          /* takes effect one instruction later */
 void idle(void);                                /* interrupts on and wait, with nothing in between; then off */
-void machine_off(bool failed) __attribute__((noreturn));
+void machine_off(unsigned status) __attribute__((noreturn));      /* QEMU, and so the VMM, makes status << 1 | 1 of it */
 void load_cr3(uint32_t pa);
 uint32_t read_cr2(void);
 uint32_t read_cr3(void);

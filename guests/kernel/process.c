@@ -203,8 +203,10 @@ int process_fork(const struct trapframe *f)
 
 void process_exit(int status)
 {
+    if (current->pid == 1 && status < 0)
+        give_up();
     if (current->pid == 1)
-        report(status < 0 ? 0 : (unsigned)status >> 8, status < 0 ? 1 : (unsigned)status & 0xff);
+        report((unsigned)status >> 8, (unsigned)status & 0xff);
     for (struct process *p = table; p < table + PROCESSES; p++)
         if (p->parent == current->pid)
             p->parent = 1;              /* orphans, ended or not, are for process 1 to wait for */

@@ -146,9 +146,12 @@ static void store_cr0(uint32_t cr0)
 
 static void store(const struct vcpu *cpu)
 {
-    /* LAB 7.3: m->cpu into the VMCB: segments, TR and LDTR, GDTR and IDTR, CPL, control registers (store_cr0; CR3 is the guest's with nested
-     * paging, else the shadow's), DR6 and DR7. TR's type is TSS_IS_BUSY, but not in_qemu. EAX, ESP, EIP and EFLAGS go at every entry: store_some().
-     * APM vol. 2, 15.5.1. */
+    /* LAB 7.3: *cpu into the VMCB: segments, TR and LDTR (segment_of, store_segment), GDTR and IDTR, CPL (vcpu_cpl), CR0 (store_cr0), CR3
+     * (the guest's with nested paging, else shadow_root()), CR4, DR6 and DR7. load() below reads most of them back. Two need care:
+     * - CR2: VMRUN loads it from the VMCB, but not in Bochs 2.7. So it goes to both, the VMCB and, by MOV, the processor's own CR2.
+     * - TR: cpu->tr is of the type that LTR makes, a busy TSS, and a processor wants it so. QEMU 7.2 ends itself over a busy one: in_qemu, the
+     *   VMCB's copy of its attributes, not cpu->tr, goes without the bit TSS_IS_BUSY. load() puts it back.
+     * EAX, ESP, EIP and EFLAGS go at every entry: store_some(). APM vol. 2, 15.5.1. */
     for (int i = 0; i < SEGREGS; i++)
         store_segment(segment_of(i), &cpu->seg[i]);
     store_segment(&vmcb->tr, &cpu->tr);

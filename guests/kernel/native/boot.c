@@ -72,9 +72,9 @@ uint32_t *space_alloc(void)
     return pgdir;
 }
 
-void machine_off(bool failed)
+void machine_off(unsigned status)
 {
-    outb(PORT_DEBUG_EXIT, failed);
+    outb(PORT_DEBUG_EXIT, (uint8_t)status);
     irq_disable();
     for (;;)
         halt();

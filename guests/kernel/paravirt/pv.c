@@ -46,10 +46,10 @@ void pv_main(const struct pv_start *start)
 
 /* ---- the processor ------------------------------------------------------------------------------- */
 
-void machine_off(bool failed)
+void machine_off(unsigned status)
 {
     for (;;)
-        pv_call(HC_SCHED, PV_SCHED_SHUTDOWN, failed, 0);
+        pv_call(HC_SCHED, PV_SCHED_SHUTDOWN, status, 0);
 }
 
 void load_cr3(uint32_t pa)
