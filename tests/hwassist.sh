@@ -48,6 +48,16 @@ END
         echo "bench-$bench|run=bench only=$bench samples=1 iterations=1000|"
     done
 }
+# The VMMs that run guest code directly, where this host cannot: an engine and a program's name, its kernel, the command line, the VMM
+# and its options.
+direct_runs() {
+    for each in $DIRECT_ENGINES; do
+        engine "$each"
+        for append in '' run=probes run=race run=demo run=selftest run=demo,forkwait,selftest run=panic; do
+            echo "$each-${append#run=}|${KERNEL#"$ROOT"/}|$append|${VMM#"$ROOT"/} $OPTIONS"
+        done
+    done
+}
 BENCHES="null cli-sti pushf-popf in out sidt mov-from-cr0 mov-to-cr3 invlpg callret callind int-iret divzero pgfault ptemod pte-update
     pte-update-64 cpuid smc"
 USER_BENCHES="null-user syscall ctxsw forkwait"
@@ -80,29 +90,41 @@ nested_gdb() {
     [ "$1" = qemu ] || echo "gdb-breaks $script run=selftest tests/gdb-breakpoints"
 }
 
-# In Bochs 2.7 no interrupt ends the run of a guest that never sets IF, if it is entered with IF = 0, as KVM does: INTR stays masked.
-not_on() {
-    case $1 in bochs) grep -v '^bad-spin|' ;; *) cat ;; esac
+direct_list() {
+    echo "conditions build/doctor --conditions"
+    direct_runs | while IFS='|' read -r name kernel append vmm; do
+        echo "$(echo "$name" | tr , .) $vmm -kernel $kernel -append \"$append\" --timeout 60"
+    done
 }
 
-# nested_results qemu|bochs: the first who asks boots the nested Linux; the others wait for it.
+# In Bochs 2.7 no interrupt ends the run of a guest that never sets IF, if it is entered with IF = 0, as KVM does: INTR stays masked.
+not_on() {
+    case $1 in bochs) grep -v '^bad-spin|\|^bt-small-' ;; *) cat ;; esac
+}
+
+kvm_list() {
+    nested_runs | not_on "$1" | while IFS='|' read -r name append options; do
+        echo "$name build/hwassist -kernel build/guests/kernel.elf -append \"$append\" --timeout 60" \
+            "--counters /out/$name/counters.json $options"
+    done
+    nested_bad | not_on "$1" | while IFS='|' read -r name guest options; do
+        echo "$name build/hwassist -kernel build/tests/bad/$guest $options"
+    done
+    (nested_gdb "$1")
+}
+
+# nested_results qemu|direct|bochs: the first who asks boots the nested Linux; the others wait for it.
 nested_results() {
     dir=$RESULTS/nested-$1
-    case $1 in qemu) limit=150 ;; *) limit=1500 ;; esac
+    case $1 in bochs) limit=1500 ;; *) limit=150 ;; esac
     (
         flock 9
         [ "$(cat "$dir.id" 2>/dev/null)" != "$RUN_ID" ] || exit 0
         rm -rf "$dir"
         mkdir -p "$dir"
         {
-            nested_runs | not_on "$1" | while IFS='|' read -r name append options; do
-                echo "$name build/hwassist -kernel build/guests/kernel.elf -append \"$append\" --timeout 60" \
-                    "--counters /out/$name/counters.json $options"
-            done
-            nested_bad | not_on "$1" | while IFS='|' read -r name guest options; do
-                echo "$name build/hwassist -kernel build/tests/bad/$guest $options"
-            done
-            (nested_gdb "$1")
+            [ "$1" = direct ] || kvm_list "$1"
+            [ "$1" = qemu ] || (direct_list) | not_on "$1"
         } >"$dir/list"
         cd "$ROOT" || exit
         # QEMU 7.2 has been seen to leave its Linux without a timer, asleep for ever: then once more.
@@ -121,14 +143,29 @@ nested_results() {
     esac
 }
 
+is_direct_run() { direct_runs | grep -qF "$ENGINE-${1#run=}|${KERNEL#"$ROOT"/}|$1|"; }
+
+# direct_by_qemu APPEND OPTION...: where this host refuses, from the Linux in QEMU. False: it has no such run.
+direct_by_qemu() {
+    [ $# -eq 1 ] && is_direct_run "$1" || return
+    must_agree "$(head -n 1 stderr)"
+    cat "$FAILS" "$EXPECTED/qemu.txt" "$EXPECTED/inside-qemu.txt" >fails
+    NESTED=direct FAILS=$PWD/fails
+    from_nested "$1"
+}
+
 # from_nested APPEND OPTION...: what on_vmm would have had, from the nested Linux.
 from_nested() {
     append=$1
     shift
     case ${1-} in --counters) wants_counters=$2 && shift 2 ;; *) wants_counters='' ;; esac
-    run=$(nested_runs | awk -F '|' -v append="$append" -v options="$*" '$2 == append && $3 == options { print $1 }')
-    [ -n "$run" ] || fail "nested_runs() has no run of '$append' with '$*'"
+    case $ENGINE in
+    kvm*) run=$(nested_runs | awk -F '|' -v append="$append" -v options="$*" '$2 == append && $3 == options { print $1 }') ;;
+    *) run=$(is_direct_run "$append" && echo "$ENGINE-${append#run=}" | tr , .) ;;
+    esac
+    [ -n "$run" ] || fail "the nested Linux has no run of '$append' with '$*'"
     nested_results "$NESTED"
+    cp "$dir/conditions/stdout" conditions 2>/dev/null || "$ROOT/build/doctor" --conditions >conditions
     cp "$dir/$run/stdout" transcript
     cp "$dir/$run/stderr" stderr
     [ -z "$wants_counters" ] || cp "$dir/$run/counters.json" "$wants_counters"
