@@ -613,7 +613,7 @@ $(error make fuzz: FUZZ=$(filter-out $(FUZZ_ALL),$(FUZZ)): there is no such targ
 endif
 
 .PHONY: fuzz
-fuzz: packages-fuzz $(patsubst %,$(B)/fuzz/%,$(or $(FUZZ),$(FUZZ_ALL)) replay) ## libFuzzer on decoder, emulator, loader, devices, hypercalls, results (TIME=60 FUZZ="decode emulate")
+fuzz: packages-fuzz $(patsubst %,$(B)/fuzz/%,$(or $(FUZZ),$(FUZZ_ALL)) replay) ## libFuzzer on decoder, emulator, loader, devices, hypercalls, gdb stub, results (TIME=60 FUZZ="decode emulate")
 	@sh tests/fuzz/run "$(FUZZ)" "$(TIME)"
 
 -include $(FUZZ_SHARE:%.o=$(B)/fuzz/obj/%.d) $(FUZZ_SHARE:%.o=$(B)/asan/%.d)

@@ -108,7 +108,8 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
         return seg->selector & 3;
     i = is_in(s, *hint, seg, ceiling) ? *hint : find(s, seg, ceiling);
     *hint = (uint8_t)i;
-    s->slot[i].used = ++s->clock;
+    if (!s->refused)
+        s->slot[i].used = ++s->clock;
     return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);
 }
 

@@ -154,6 +154,7 @@ static void begin(const struct image *image, uint32_t cache_bytes)
     shadow_flush_all(&direct.shadow);
     direct.shadow.window = 0;
     direct.shadow.cut_given_up = false;
+    direct.segments.refused = false;
     cache_flush(c);
     memset(c->context, 0, sizeof c->context);
     memset(m->mem.sealed, 0, RAM_BYTES >> 12);
@@ -346,7 +347,7 @@ static bool is_comparable(const struct vcpu *cpu)
     for (int k = 0; k < SEGREGS; k++)
         if (cpu->seg[k].selector >= 1 && cpu->seg[k].selector <= 3)
             return false;
-    return end != END_NEVER && !(m->stopped && m->status == EXIT_BUG);
+    return end != END_NEVER && !(m->stopped && (m->status == EXIT_BUG || m->status == EXIT_HOST));
 }
 
 bool ways_reference(const struct image *image, struct rng *r)
