@@ -537,10 +537,11 @@ endif
 escape: $(B)/hwassist $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/emulation $(B)/hwassist-bare.elf $(B)/guests/escape.elf ## what an adversary gets out of each VMM, behind the wall and without it
 	@sh tests/escape.sh matrix
 
-# What needs Bochs: VT-x, and a second opinion on AMD-V.
+# What needs Bochs: VT-x, and a second opinion on AMD-V and on the VMMs that run the guest directly.
 .PHONY: check-bochs
 check-bochs: packages-bochs $(B)/emulation $(B)/guests/escape.elf $(FAULT_PROGRAMS)
-check-bochs: $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the tests of VMM 4 on Bochs's processors: VT-x and AMD-V
+check-bochs: $(B)/trap-emulate $(B)/binary-translation $(B)/paravirt $(B)/guests/kernel-pv.elf $(B)/tests/direct $(B)/tests/streams
+check-bochs: $(B)/hwassist $(B)/hwassist-bare.elf $(B)/guests/kernel.elf $(B)/doctor $(BAD_GUESTS) ## the VMMs on Bochs's processors: VT-x, AMD-V, segments
 	@BOCHS=1 QEMU_RUN='$(QEMU_RUN)' sh tests/check whole
 
 # What takes the labs apart: students' mistakes, the handouts' commands, a class with hostile students in it.

@@ -126,6 +126,7 @@ nested_results() {
         {
             [ "$1" = direct ] || kvm_list "$1"
             [ "$1" = qemu ] || (direct_list) | not_on "$1"
+            [ "$1" != bochs ] || printf '%s\n' "direct build/tests/direct" "streams build/tests/streams --streams 100"
         } >"$dir/list"
         cd "$ROOT" || exit
         # QEMU 7.2 has been seen to leave its Linux without a timer, asleep for ever: then once more.
@@ -170,6 +171,14 @@ from_nested() {
     [ -z "$wants_counters" ] || cp "$dir/$run/counters.json" "$wants_counters"
     status=$(cat "$dir/$run/status")
     [ "$status" -ne 6 ] || fail "$(head -n 1 stderr)"
+}
+
+# What `make check` asks of this host's processor, asked of Bochs's.
+test_bochs_direct_suites()
+{
+    nested_results bochs
+    grep -q '^100%: Checks: [1-9][0-9]*, Failures: 0, Errors: 0$' "$dir/direct/stdout" || fail "tests/direct: $dir/direct"
+    grep -q '^streams: [1-9][0-9]* passed, 0 failed' "$dir/streams/stdout" || fail "tests/streams: $dir/streams"
 }
 
 # ---- KVM -----------------------------------------------------------------------------------------------
