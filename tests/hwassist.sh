@@ -117,7 +117,7 @@ kvm_list() {
 # nested_results qemu|direct|bochs: the first who asks boots the nested Linux; the others wait for it.
 nested_results() {
     dir=$RESULTS/nested-$1
-    case $1 in bochs) limit=1500 ;; *) limit=150 ;; esac
+    case $1 in bochs) limit=1500 ;; direct) limit=300 ;; *) limit=150 ;; esac
     (
         flock 9
         [ "$(cat "$dir.id" 2>/dev/null)" != "$RUN_ID" ] || exit 0
