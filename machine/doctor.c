@@ -189,6 +189,8 @@ int main(int argc, char **argv)
     printf("\n\n");
     for (unsigned i = 0; i < sizeof direct_vmms / sizeof direct_vmms[0]; i++)   /* they stand on the same */
         printf("%s %s here.\n", direct_vmms[i], direct_runs ? "runs" : "does not run");
+    if (missing_segments && !tcg)
+        printf("An x86 Linux in QEMU, given -cpu max,-smap -smp 2, runs these three here too, slowly.\n");
     printf("hwassist %s here%s.\n", hardware ? "runs" : "does not run",
            hardware ? "" : "; its bare monitor does, in QEMU (make run-hwassist-svm) and in Bochs (make run-hwassist-vmx)");
     printf("emulation runs here%s.\n", walled ? ", as everywhere: make run-emulation" : ", but without its wall: make run-emulation OPTIONS=--no-sandbox");
