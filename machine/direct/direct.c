@@ -152,7 +152,7 @@ void direct_select(struct direct *d)
         return;
     for (int i = 0; i < SEGREGS; i++)
         d->selector[i] = segments_select(&d->segments, &cpu->seg[i], end);
-    d->selected_end = d->segments.refused ? 0 : end;
+    d->selected_end = end;
     memcpy(d->selected, cpu->seg, sizeof d->selected);
     if (d->segments.refused)
         machine_stop(d->m, EXIT_HOST, host_failed("modify_ldt refused a segment of the guest's, 16-bit ones need CONFIG_X86_16BIT"));

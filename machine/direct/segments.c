@@ -108,8 +108,7 @@ uint16_t segments_select(struct segments *s, const struct segment *seg, uint32_t
         return seg->selector & 3;
     i = is_in(s, *hint, seg, ceiling) ? *hint : find(s, seg, ceiling);
     *hint = (uint8_t)i;
-    if (!s->refused)
-        s->slot[i].used = ++s->clock;
+    s->slot[i].used = ++s->clock;
     return (uint16_t)((SEGMENT_FIRST + i) << 3 | 7);
 }
 

@@ -154,7 +154,10 @@ static void begin(const struct image *image, uint32_t cache_bytes)
     shadow_flush_all(&direct.shadow);
     direct.shadow.window = 0;
     direct.shadow.cut_given_up = false;
-    direct.segments.refused = false;
+    if (direct.segments.refused) {
+        segments_reset(&direct.segments, 0);
+        direct.selected_end = 0;
+    }
     cache_flush(c);
     memset(c->context, 0, sizeof c->context);
     memset(m->mem.sealed, 0, RAM_BYTES >> 12);
@@ -338,6 +341,18 @@ static void step(enum direct_exit (*run)(void))
 static enum direct_exit run_direct(void) { return direct_run(&direct, UINT64_MAX); }
 static enum direct_exit run_translated(void) { return translator_run(&translator, UINT64_MAX); }
 
+/* Kernels without CONFIG_X86_16BIT refuse 16-bit segments, and the guest was stopped at its first. What else is refused is our mistake. */
+static bool is_refused(const struct vcpu *cpu)
+{
+    if (!m->stopped || m->status != EXIT_HOST)
+        return false;
+    for (int k = 0; k < SEGREGS; k++)
+        if ((cpu->seg[k].attr & (ATTR_PRESENT | ATTR_BIG)) == ATTR_PRESENT)
+            return true;
+    fprintf(stderr, "streams: %s\n", m->why);
+    exit(EXIT_BUG);
+}
+
 /* Linux and IRET make 0 of a null selector's lower bits: direct execution loses them. IRET to a stack of 16 bits leaves the
  * host's upper half in ESP, at every single step. */
 static bool is_comparable(const struct vcpu *cpu)
@@ -347,7 +362,7 @@ static bool is_comparable(const struct vcpu *cpu)
     for (int k = 0; k < SEGREGS; k++)
         if (cpu->seg[k].selector >= 1 && cpu->seg[k].selector <= 3)
             return false;
-    return end != END_NEVER && !(m->stopped && (m->status == EXIT_BUG || m->status == EXIT_HOST));
+    return end != END_NEVER && !(m->stopped && m->status == EXIT_BUG) && !is_refused(cpu);
 }
 
 bool ways_reference(const struct image *image, struct rng *r)
