@@ -30,7 +30,7 @@ void events_deliver(struct paravirt *pv)
 
 /* ---- the clock ----------------------------------------------------------------------------------- */
 
-enum { CALIBRATION = 400000 /* ns: then the scale is right to a ten-thousandth; it gets better */, SCALE_BITS = 24 };
+enum { CALIBRATION = 400000 /* ns: then the scale is right to a ten-thousandth; it gets better */, SCALE_BITS = 32 - 8 };
 
 uint64_t clock_now(const struct paravirt *pv) { return console_now() - pv->clock_start; }
 

@@ -107,8 +107,8 @@ struct pv_shared {
     uint32_t events;                    /* which have come; ACK clears a bit */
     uint32_t masked;                    /* which wait though IF is 1; all at the start */
     uint32_t cr2;                       /* of the last page fault */
-    /* The guest's clock in ns is ns + ((tsc - tsc_then) * scale >> 24): time-stamp counters from 4 MHz on. Once more if `version` has
-     * changed meanwhile, or is odd. */
+    /* The guest's clock in ns is ns + (((tsc - tsc_then) << 8) * scale >> 32): so a count may be up to 256 ns long. Once more if
+     * `version` has changed meanwhile, or is odd. */
     uint32_t version;
     uint64_t tsc_then, ns;
     uint32_t scale;

@@ -246,6 +246,7 @@ enum { CLOCKS_OF_NS = 5124678, NS_OF_CLOCKS = 838, NS_OF_CLOCKS_REST = 408490383
 static uint32_t period;                 /* of the timer */
 static uint64_t next;                   /* tick */
 
+/* value * by >> 32, of which the product may have more than 64 bits. */
 static uint64_t scale(uint64_t value, uint32_t by)
 {
     return (value >> 32) * by + ((value & 0xffffffff) * by >> 32);
@@ -254,7 +255,8 @@ static uint64_t scale(uint64_t value, uint32_t by)
 static uint64_t clocks(void)
 {
     /* LAB 6.5: now, in the PIT's clocks, without asking: the shared page has the time at tsc_then, and by what to scale what the
-     * time-stamp counter has counted since. It changes under our eyes: version is odd while it does, and another one afterwards. */
+     * time-stamp counter has counted since (struct pv_shared has the formula, scale() multiplies). It changes under our eyes: version is
+     * odd while it does, and another one afterwards. */
     uint32_t version;
     uint64_t ns;
 
