@@ -76,6 +76,6 @@ const char *command_line(void);
 struct program { const char *name; void (*main)(void); };
 extern const struct program programs[];         /* ends with a NULL name */
 void report(unsigned passed, unsigned failed) __attribute__((noreturn));
-void give_up(void) __attribute__((noreturn));           /* what was asked for is not there: no verdict, and a status of its own */
+void give_up(void) __attribute__((noreturn));           /* there is no such program: no verdict, and a status of its own */
 
 #endif

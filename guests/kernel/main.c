@@ -71,5 +71,5 @@ void main(const struct boot *boot)
     options_init(boot);                 /* the command line */
     irq_init();                         /* interrupts: all masked */
     run();                              /* what the command line names; timer and processes if it is a process */
-    __builtin_unreachable();            /* it ends by report() */
+    __builtin_unreachable();            /* it ends by report() or give_up() */
 }

@@ -4,6 +4,7 @@
 
 #include "kernel.h"
 #include "ops.h"
+#include "syscall.h"
 
 enum { PROCESSES = 16, FLAGS_USER = 0x202 };
 enum { PTE_USER_TEXT = PTE_P | PTE_U | PTE_A | PTE_D, PTE_USER_DATA = PTE_USER_TEXT | PTE_W };  /* born accessed */
@@ -203,10 +204,10 @@ int process_fork(const struct trapframe *f)
 
 void process_exit(int status)
 {
-    if (current->pid == 1 && status < 0)
+    if (current->pid == 1 && status == NO_SUCH_PROGRAM)
         give_up();
     if (current->pid == 1)
-        report((unsigned)status >> 8, (unsigned)status & 0xff);
+        report(status < 0 ? 0 : (unsigned)status >> 8, status < 0 ? 1 : (unsigned)status & 0xff);
     for (struct process *p = table; p < table + PROCESSES; p++)
         if (p->parent == current->pid)
             p->parent = 1;              /* orphans, ended or not, are for process 1 to wait for */

@@ -9,6 +9,9 @@ enum {
     SYS_OPTIONS, SYS_FREEPAGES, SYS_PIT,
 };
 
+/* Process 1 exits with its verdicts (failed in bits 7:0, passed above), with this if it is asked for a program that there is not. */
+enum { NO_SUCH_PROGRAM = -2 };
+
 /* Of run=timeline alone (bench/timeline.c): the trap before this call, and pages that a fault brings. */
 enum { SYS_TIMELINE = 64, TIMELINE_PAGES = 0x00600000, TIMELINE_PAGE_COUNT = 256 };
 struct timeline_trap { uint32_t vector; uint64_t entered, left; };

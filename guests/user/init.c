@@ -67,7 +67,7 @@ static void run(const char *name)
     for (unsigned i = 0; i < sizeof programs / sizeof *programs; i++)
         uprintf(" %s", programs[i].name);
     uprintf("\n");
-    sys_exit(-1);                       /* the kernel gives up */
+    sys_exit(NO_SUCH_PROGRAM);
 }
 
 void init(void);
