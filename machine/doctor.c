@@ -177,9 +177,9 @@ int main(int argc, char **argv)
          "SIDT, SGDT, SLDT, STR, SMSW do not trap on this processor: at ring 3 they show the host's values; the tests expect that");
     line("mmap_min_addr", low, false, "64 KiB or less: the tiny kernel fits above it",
          "it keeps more than 64 KiB from the guest; sudo sysctl vm.mmap_min_addr=65536");
-    line("no emulator", !tcg || !has_smap(), true,
-         tcg ? "this host is QEMU's software emulation, which checks no segment limits: some probes and lab 6 fail" : "this host is not QEMU's software emulation",
-         "this host is QEMU's software emulation, in which IRET at ring 3 faults; start it with -cpu max,-smap");
+    line("emulator", !tcg || !has_smap(), true,
+         tcg ? "QEMU, without SMAP: it checks no segment limits, so that some probes fail, and lab 6" : "none: this processor is not software of QEMU's",
+         "QEMU, in which IRET at ring 3 faults under SMAP; start it with -cpu max,-smap -smp 2");
     tell_of_wall(walled);
     hardware = look_at_kvm();
     line("qemu", has_qemu, false, qemu, "not found, though all that is right is what it says; `make packages` installs it");
@@ -193,8 +193,8 @@ int main(int argc, char **argv)
         printf("An x86 Linux in QEMU, given -cpu max,-smap -smp 2, runs these three here too, slowly.\n");
     printf("hwassist %s here%s.\n", hardware ? "runs" : "does not run",
            hardware ? "" : "; its bare monitor does, in QEMU (make run-hwassist-svm) and in Bochs (make run-hwassist-vmx)");
-    printf("emulation runs here%s.\n", walled ? ", as everywhere: make run-emulation" : ", but without its wall: make run-emulation OPTIONS=--no-sandbox");
-    printf(direct_runs ? "Labs: all eight can be done here.\n"
-                       : "Labs: 1 and 7 can be done here entirely; of the others `make grade` skips what needs one of the three above.\n");
+    printf("emulation %s.\n", walled ? "runs here, as everywhere: make run-emulation" : "does not run here behind its wall: make run-emulation OPTIONS=--no-sandbox");
+    printf("Labs: %s.\n", !direct_runs ? "1 and 7 can be done here entirely; of the others `make grade` skips what needs one of the three above"
+                         : tcg ? "all but 6 can be done here, slowly" : "all eight can be done here");
     return !direct_runs || !has_qemu || !has_packages;
 }
