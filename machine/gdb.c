@@ -12,7 +12,7 @@
 
 #include "status.h"
 
-enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, SETTABLE = 10, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
+enum { PACKET_MAX = 4096, BREAKPOINTS = 64, REGISTERS = 16, NUMBER_OF_EIP = 8, NUMBER_OF_EFLAGS, SETTABLE, INT3 = 0xcc, SIGNAL_INT = 2, SIGNAL_TRAP = 5,
        LOOK_EVERY = 50000000 /* ns */ };
 
 static struct gdb {
@@ -72,7 +72,7 @@ static bool get(char *data, size_t size)
 /* In gdb's order: the eight registers, EIP, EFLAGS, CS, SS, DS, ES, FS, GS. */
 static uint32_t *register_place(struct vcpu *cpu, unsigned n)
 {
-    return n < 8 ? &cpu->gpr[n] : n == 8 ? &cpu->eip : n == 9 ? &cpu->eflags : NULL;
+    return n < NUMBER_OF_EIP ? &cpu->gpr[n] : n == NUMBER_OF_EIP ? &cpu->eip : n == NUMBER_OF_EFLAGS ? &cpu->eflags : NULL;
 }
 
 static uint32_t register_value(struct vcpu *cpu, unsigned n)
@@ -87,7 +87,7 @@ static bool set_register(struct vcpu *cpu, unsigned n, uint32_t value)
 {
     if (n >= SETTABLE)
         return false;
-    *register_place(cpu, n) = n == 9 ? (value & FLAGS_ALL & ~(uint32_t)FLAG_VM) | FLAG_ONE : value;
+    *register_place(cpu, n) = n == NUMBER_OF_EFLAGS ? (value & FLAGS_ALL & ~(uint32_t)FLAG_VM) | FLAG_ONE : value;
     return true;
 }
 
@@ -120,8 +120,8 @@ static void place_breakpoints(void)
     }
 }
 
-/* While gdb looks, memory is the guest's alone: what is read is its, and what is written stays. So does what the guest wrote over an INT3;
- * and where two are in one place, by two addresses, its byte, which only the first one there has, is restored last or for good. */
+/* While gdb looks, memory is the guest's alone. A byte that is no longer INT3 was written by the guest, and stays. Of two breakpoints in one
+ * byte, by two addresses, the first to be placed has the guest's byte; the other has INT3, which is no longer there, or is replaced next. */
 static void lift_breakpoints(void)
 {
     for (int i = 0; i < BREAKPOINTS; i++) {

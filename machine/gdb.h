@@ -2,7 +2,7 @@
  * under every way of running a guest: INT3 for breakpoints, the trap flag for steps; the exceptions come here before they go to the
  * guest's IDT (event.c, hooks.debugger). Addresses are guest-virtual. No interrupt comes while it steps, and the
  * timer stands while the guest does; the time-stamp counter runs on. Known gaps: a PUSHF that nobody emulates shows the trap flag of
- * a step, and the guest that reads its own code finds a breakpoint. */
+ * a step, the guest that reads its own code finds a breakpoint, and an INT3 that it writes over one of ours is lost. */
 #ifndef GDB_H
 #define GDB_H
 

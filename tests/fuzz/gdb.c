@@ -205,7 +205,7 @@ static const char *other(struct input *in, char *data)
 /* One packet into `talk`, and its answer, if it has one, into `want`. */
 static void say(struct input *in, enum kind kind)
 {
-    char data[256] = { "?gGPmMZzcsDk"[kind % OTHER] }, text[1024] = "";
+    char data[256] = { kind < OTHER ? "?gGPmMZzcsDk"[kind] : '\0' }, text[1024] = "";
     const char *answer = text;
 
     switch (kind) {
