@@ -392,7 +392,7 @@ compare: $(B)/quadreport ## two results side by side (OLD=old.json NEW=build/ben
 .PHONY: lab grade
 lab: $(if $(wildcard .lab),,$(B)/doctor) ## a work tree for a lab (LAB=2 DIR=../lab2)
 	@[ ! -e .lab ] || { echo "make lab: this is the work tree of lab $$(cat .lab); other labs are made where the kit is" >&2; exit 2; }
-	@sh labs/make-lab "$(LAB)" "$(DIR)"
+	@sh labs/make-lab "$(LAB)" "$(DIR)" $(B)/doctor
 
 .PHONY: tour
 tour: ## the code in the order in which it reads best, with file and line (VMM=paravirt)

@@ -248,6 +248,22 @@ test_lab_verdicts_are_json()
     done
 }
 
+# What a host cannot give is told, with its reason once.
+test_lab_skips_are_told()
+{
+    mkdir -p graded/1 graded/2
+    for test in 1 2; do echo "trap-emulate: this host cannot run it: no segments" >graded/$test/skip; done
+    echo '4|5|100|3|7' >graded/score
+    printf '%s\n' '1|skipped|10|5|one|0' '2|skipped|85|5|two|0' '3|passed|5|5|three|5' >graded/results
+    sh "$ROOT/labs/grade-print" text graded >text
+    [ "$(grep -c 'no segments' text)" -eq 1 ] && grep -q '^ *For the same reason as test 1\.$' text || fail "not the reason once: $PWD/text"
+    grep -q '^Score: 5/100 in lab 4; points skipped, which this host cannot give: 95 (' text || fail "not how many points: $PWD/text"
+    for format in gradescope github; do
+        sh "$ROOT/labs/grade-print" $format graded >$format
+        grep -q '"skipped: trap-emulate: this host cannot run it: no segments' $format || fail "no reason: $PWD/$format"
+    done
+}
+
 # Every stop of the tour is there, ten for each.
 test_lab_tour()
 {
