@@ -122,14 +122,15 @@ static void explain(char *reason, size_t size, int status, const struct engine *
         return;
     }
     if (code == 6 && *last) {                               /* it says so itself, and would again */
-        bool told = false;
+        const char *told = NULL;
         snprintf(reason, size, "%s", last);
         strcpy(missing[engine_index(engine->name)].why, reason);
         what = strstr(reason, ": this host");
         what = what ? what + 2 : reason;
-        for (int i = 0; i < MAX_ENGINES; i++)
-            told = told || (i != engine_index(engine->name) && strstr(missing[i].why, what));
-        fprintf(stderr, "%sbench: %s: %s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", engine->title, told ? "cannot run here for the same reason" : what);
+        for (int i = 0; i < MAX_ENGINES && !told; i++)
+            if (i != engine_index(engine->name) && strstr(missing[i].why, what))
+                told = engines[i].title;
+        fprintf(stderr, "%sbench: %s: %s%s\n", isatty(STDERR_FILENO) ? "\r\033[K" : "", engine->title, told ? "cannot run here, as " : what, told ? told : "");
         return;
     }
     what = code == 4 ? "the guest crashed" : code == 6 ? "this host cannot" : code == 8 ? "a bug of the VMM"

@@ -170,7 +170,7 @@ static void race(struct doc *d)
     bool lost = excerpt_has(ran(d, "race-trap-emulate.txt"), "PROBE race-nested FAIL");
 
     slide(d, "race", lost ? "As it ran: PUSHF lies, nothing traps, an update is lost"
-                          : "PUSHF would lie, an update be lost: trap-emulate was not run here");
+                          : "PUSHF would lie, an update be lost: it was not seen here");
     fputs("<div class=two>", d->html);
     excerpt_race(d, "QEMU, the reference", ran(d, "race-qemu.txt"));
     excerpt_race(d, "trap-emulate, the same image", ran(d, "race-trap-emulate.txt"));
@@ -265,7 +265,8 @@ static void absent(struct doc *d, const struct results *r)
         for (int k = i; k < 4 && *why[i]; k++)
             if (k == i || !strcmp(why[k], why[i])) {
                 at += snprintf(who + at, sizeof who - (size_t)at, "%s%s", at ? ", " : "", names[k]);
-                *why[k] = k == i ? *why[k] : '\0';
+                if (k != i)
+                    why[k][0] = '\0';                       /* told */
             }
         if (at)
             doc_text(d, "%s: n/a (%s)", who, why[i]);
@@ -275,7 +276,7 @@ static void absent(struct doc *d, const struct results *r)
 static void costs(struct doc *d, const struct results *r)
 {
     double trap = median_of(r, "trap-emulate", "cli-sti"), store = median_of(r, "binary-translation", "cli-sti");
-    char headline[120] = "What it costs; no trap and no store was measured here", one[24], other[24];
+    char headline[120] = "What it costs; a trap and a store were not both measured here", one[24], other[24];
 
     if (!isnan(trap) && !isnan(store))
         snprintf(headline, sizeof headline, "CLI and STI: %s as traps, %s as stores", in_time(trap / r->ghz, one),
