@@ -84,7 +84,7 @@ extern const char *const way_names[WAYS];
 const char *ways_init(void);
 
 /* Run the stream's instructions one by one: what the others are held to. False: it does not end, or does what cannot be
- * compared; it is no test then. */
+ * compared; it is no test then. On a host that cannot do it, the interpreter does, which is enough to choose streams for a table. */
 bool ways_reference(const struct image *image, struct rng *r);
 
 /* Run it this way. False: it differs, and `why` says how. */
@@ -109,6 +109,7 @@ struct selection {
     unsigned first, streams;
     bool trapping;                  /* only those in which whatever is sensitive traps */
     const char *drop;               /* only `first`, without these of its pieces: "3,17", "" for all of it; NULL: see above */
+    const char *only;               /* those of the table that have these numbers, which ascend: "7,0x2a"; NULL: all */
 };
 
 /* *last is the last one that was generated. False: errno tells why. */

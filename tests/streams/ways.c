@@ -36,6 +36,7 @@ static struct direct direct;
 static struct translator translator;
 static struct emulator emulator;
 static struct machine *m;
+static bool here;                  /* this host runs guest code */
 
 static struct {
     struct state state[STATES_MAX];
@@ -63,17 +64,19 @@ static int no_input(void *ctx) { (void)ctx; return -1; }
 const char *ways_init(void)
 {
     int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
-    const char *why;
+    const char *why = emulator_init(&emulator, RAM_BYTES);
 
-    if (mmap(HOLE, sizeof *HOLE, PROT_READ | PROT_WRITE, flags, -1, 0) != HOLE)
-        return "the top of the process's first 4 GiB is in use";
+    if (!why && mmap(HOLE, sizeof *HOLE, PROT_READ | PROT_WRITE, flags, -1, 0) != HOLE)
+        why = "the top of the process's first 4 GiB is in use";
     m = &HOLE->vm.machine;
     translator.user_too = true;
-    why = direct_init(&direct, m, RAM_BYTES);
+    if (!why)
+        why = direct_init(&direct, m, RAM_BYTES);
     if (!why)
         why = translator_init(&translator, &direct, CACHE_BYTES_DEFAULT);
-    if (!why)
-        why = emulator_init(&emulator, RAM_BYTES);
+    here = !why;
+    if (!here)
+        m = &emulator.vm.machine;
     bus_init(&m->bus, (struct bus_host){ no_time, no_output, no_input, NULL });
     return why;
 }
@@ -147,7 +150,7 @@ static void follow(const char *where)
 
 /* ---- beginning and ending ------------------------------------------------------------------------ */
 
-static void begin(const struct image *image, uint32_t cache_bytes)
+static void empty_translator(uint32_t cache_bytes)
 {
     struct cache *c = &translator.cache;
 
@@ -167,6 +170,14 @@ static void begin(const struct image *image, uint32_t cache_bytes)
     translator.spy = NULL;
     translator.open = translator.want_fpu = direct.unaligned = false;
     translator.opened_count = 0;
+}
+
+static void begin(const struct image *image, uint32_t cache_bytes)
+{
+    if (here)
+        empty_translator(cache_bytes);
+    else
+        emulator_forget(&emulator);
     m->stopped = false;
     m->why[0] = 0;
     memcpy(m->mem.ram, image->ram, RAM_BYTES);
@@ -339,6 +350,16 @@ static void step(enum direct_exit (*run)(void))
 }
 
 static enum direct_exit run_direct(void) { return direct_run(&direct, UINT64_MAX); }
+
+/* Where this host cannot. */
+static enum direct_exit run_interpreted(void)
+{
+    enum emulator_exit exit = emulator_run(&emulator, UINT64_MAX);
+
+    direct.insn = emulator.insn;
+    return exit == EMULATOR_SENSITIVE ? DIRECT_SENSITIVE : DIRECT_EXCEPTION;
+}
+
 static enum direct_exit run_translated(void) { return translator_run(&translator, UINT64_MAX); }
 
 /* Kernels without CONFIG_X86_16BIT refuse 16-bit segments, and the guest was stopped at its first. What else is refused is our mistake. */
@@ -376,7 +397,7 @@ bool ways_reference(const struct image *image, struct rng *r)
         if (reference.states == STATES_MAX || !is_comparable(&m->cpu))
             return false;
         if (!stepped_otherwise())
-            step(run_direct);
+            step(here ? run_direct : run_interpreted);
         reference.state[reference.states++] = state_of(&m->cpu);
     }
     reference.end = end;

@@ -60,16 +60,34 @@ static void drop(struct stream *s, const char *list)
     }
 }
 
+/* Is k in "7,0x2a"? No list has all. */
+static bool is_listed(const char *list, unsigned k)
+{
+    for (char *next; list && *list; list = *next ? next + 1 : next)
+        if (strtoul(list, &next, 0) == k)
+            return true;
+    return !list;
+}
+
+/* The last of the list; without one there is no end to streams. */
+static unsigned last_listed(const char *list)
+{
+    const char *comma = list ? strrchr(list, ',') : NULL;
+
+    return list ? (unsigned)strtoul(comma ? comma + 1 : list, NULL, 0) : UINT32_MAX;
+}
+
 bool write_streams(const char *path, const struct selection *which, struct stream *s)
 {
     static struct image image;
     FILE *f = fopen(path, "wb");
     uint32_t written = 0;
+    unsigned last = which->drop ? which->first : last_listed(which->only);
 
     if (!f)
         return false;
     fwrite(&written, sizeof written, 1, f);
-    for (unsigned k = which->first; written < which->streams && (!which->drop || k == which->first); k++) {
+    for (unsigned k = which->first; written < which->streams && k <= last; k++) {
         struct rng r = { k };
 
         stream_generate(s, which->seed, k, true);
@@ -79,7 +97,7 @@ bool write_streams(const char *path, const struct selection *which, struct strea
             fwrite(image.ram + GDT, 1, TABLES_BYTES, f);
             fwrite(image.ram + DATA, 1, MEMORY_BYTES, f);
         }
-        if (ways_reference(&image, &r) && is_wanted(s, which->trapping)) {
+        if (ways_reference(&image, &r) && is_wanted(s, which->trapping) && is_listed(which->only, k)) {
             write_stream(f, s, &image);
             written++;
         }
