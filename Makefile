@@ -25,7 +25,7 @@ endif
 
 # What may be given, so that what is misspelt does not pass unseen.
 VARIABLES := APPEND AUTHOR B CC CYCLES DIR ENGINES EXIT_NS EXTRA_CFLAGS FILTER FORMAT FUZZ GUEST_CC GUESTS HOSTS LAB LD NASM NEW OLD \
-             OPTIONS QUICK RESULTS RESUME RUNS SEED SLOW TEST TESTS TIME TITLE V VMM
+             OPTIONS QUICK RESULTS RESUME RUNS SECONDS SEED SLOW TEST TESTS TIME TITLE V VMM
 UNKNOWN   := $(strip $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(filter-out $(VARIABLES),$(v)))))
 ifneq ($(UNKNOWN),)
 $(error there is no variable $(UNKNOWN); there are $(VARIABLES); what the guest is told goes into APPEND="...")
@@ -323,8 +323,8 @@ ifneq ($(HOSTS),)
 bench: packages-hosts $(B)/quadreport
 	@sh benchmarks/hosts.sh $(HOSTS)
 else
-bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SEED= RESUME=1 HOSTS=)
-	@$(B)/quadbench $(if $(filter-out 0 no,$(RESUME)),--resume) $(if $(filter-out 0 no,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") \
+bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SECONDS= SEED= RESUME=1 HOSTS=)
+	@$(B)/quadbench $(if $(filter-out 0 no,$(RESUME)),--resume) $(if $(filter-out 0 no,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") $(if $(SECONDS),--seconds "$(SECONDS)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 	@$(B)/quadreport
 endif

@@ -126,7 +126,15 @@ struct series {
     double instructions;                                    /* of an emulated processor, each operation, exact; -1: not counted */
 };
 struct verdict { bool ran; struct probe probes[MAX_PROBES]; size_t count; char reason[REASON]; };
-struct options { bool quick, resume; int runs, cpu, beside; uint32_t seed; bool engine_on[MAX_ENGINES]; const char *filter; };
+struct options {
+    bool quick, resume;
+    int runs, cpu, beside;
+    int seconds;                                            /* may be taken: runs are left out for it. 0: whatever it takes */
+    int left_out;                                           /* so many of them were */
+    uint32_t seed;
+    bool engine_on[MAX_ENGINES];
+    const char *filter;
+};
 extern struct series series[MAX_ENGINES][MAX_BENCHMARKS];
 extern struct verdict verdicts[MAX_ENGINES];
 extern struct options options;

@@ -187,7 +187,7 @@ static void check_names(const char *engine_list)
 }
 
 static const char usage[] =
-    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST] [--resume]\n"
+    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST] [--seconds N] [--resume]\n"
     "Compares the engines on the same guest; results go to " OUT ". Lists have blanks or commas between.\n";
 
 static bool number(const char *text, long *value)
@@ -203,7 +203,8 @@ int main(int argc, char **argv)
         { "quick", no_argument, NULL, 'q' },         { "runs", required_argument, NULL, 'r' },
         { "seed", required_argument, NULL, 's' },    { "engines", required_argument, NULL, 'e' },
         { "filter", required_argument, NULL, 'f' },  { "resume", no_argument, NULL, 'R' },
-        { "help", no_argument, NULL, 'h' },          { 0 },
+        { "seconds", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+        { 0 },
     };
     const char *engine_list = "";
     long n = 0;
@@ -214,6 +215,7 @@ int main(int argc, char **argv)
         case 'q': options.quick = true; break;
         case 'r': good = number(optarg, &n) && n <= 25; options.runs = (int)n; break;
         case 's': good = number(optarg, &n); options.seed = (uint32_t)n; break;
+        case 't': good = number(optarg, &n); options.seconds = (int)n; break;
         case 'e': engine_list = optarg; break;
         case 'f': options.filter = optarg; break;
         case 'R': options.resume = true; break;
@@ -221,14 +223,17 @@ int main(int argc, char **argv)
         default: good = false;
         }
         if (!good) {
-            if (c == 'r' || c == 's')
-                fprintf(stderr, "quadbench: %s: give a number from 1 to %s\n", optarg, c == 'r' ? "25 (RUNS=)" : "1000000 (SEED=)");
+            if (c == 'r' || c == 's' || c == 't')
+                fprintf(stderr, "quadbench: %s: give a number from 1 to %s\n", optarg,
+                        c == 'r' ? "25 (RUNS=)" : c == 's' ? "1000000 (SEED=)" : "1000000 (SECONDS=)");
             else
                 fputs(usage, stderr);
             return 2;
         }
     }
     check_names(engine_list);
+    if (!options.runs && !options.seconds)                  /* with what is built before: half a minute, or three */
+        options.seconds = options.quick ? 20 : 150;
     if (!options.runs)
         options.runs = options.quick ? 3 : 7;
     choose_cpus();
@@ -238,6 +243,7 @@ int main(int argc, char **argv)
     measure_tsc();
     json_t *facts = context(engine_list);
     run_everything();
+    json_object_set_new(facts, "left_out", json_integer(options.left_out));
     write_results(facts);
     json_decref(facts);
     return 0;

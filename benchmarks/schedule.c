@@ -1,5 +1,5 @@
 /* What runs when: every selected cell several times in random order, so that a slow minute of the host hits all
- * engines alike; then what broke off again, one benchmark at a time; then the runs that only count exits, and the
+ * engines alike, half of the runs only as far as there is time for them; then what broke off again, one benchmark at a time; then the runs that only count exits, and the
  * probes. Every empty series ends with its reason. Next: run.c (one cell), output.c (what it printed). */
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,6 +24,8 @@ static bool is_counted(int e, int b)
 /* What is to come of each engine, in starts of a whole workload, and what one of them took so far. */
 static struct { double left, done, seconds; } forecast[MAX_ENGINES];
 
+static double began;
+
 static double seconds_left(void)
 {
     double sum = 0;
@@ -40,7 +42,7 @@ static double share_of(int e, bool counts) { return counts && !engines[e].baseli
 /* One line, where there is a terminal; else one for each tenth of the way. */
 void progress(const char *engine, const char *what, bool counts)
 {
-    static double began, last, running_share;
+    static double last, running_share;
     static int running = -1, told;
     double t = clock_seconds(), left;
     if (!began)
@@ -149,6 +151,11 @@ static void record(const struct job *job, struct outcome *o)
     free(o->counters);
 }
 
+static bool is_boot(int w) { return !strcmp(workloads[w].name, "boot"); }
+
+/* A boot is short, and one sample: some more of them. */
+static double runs_of(int e, int w) { return options.runs * engines[e].repeat * (is_boot(w) ? 1.5 : 1); }
+
 static void plan(void)
 {
     for (int e = 0; engines[e].name; e++)
@@ -158,11 +165,19 @@ static void plan(void)
                 continue;
             bool whole = !*options.filter || e == 0 || listed(options.filter, workloads[w].name);
             for (int b = -1; b < 0 || benchmarks[b].name; b++)
-                for (int run = 0; run < options.runs * engines[e].repeat && job_count < MAX_JOBS; run++)
+                for (int run = 0; run < runs_of(e, w) && job_count < MAX_JOBS; run++)
                     if (whole ? b < 0 : b >= 0 && selected(b) && !strcmp(benchmarks[b].workload, workloads[w].name))
                         jobs[job_count++] = (struct job){ e, w, b, run };
         }
 }
+
+/* The second half of a cell's runs; of boots all beyond ten samples. */
+static bool is_optional(const struct job *job)
+{
+    return job->run >= (is_boot(job->workload) ? 10 : runs_of(job->engine, job->workload) / 2);
+}
+
+static bool is_late(void) { return options.seconds && clock_seconds() - began + seconds_left() > options.seconds; }
 
 static void run_plan(void)
 {
@@ -171,8 +186,15 @@ static void run_plan(void)
     for (size_t i = 0; i < job_count; i++)
         order[i] = i;
     shuffle(order, job_count, &options.seed);
-    for (size_t i = 0; i < job_count; i++) {
-        const struct job *job = &jobs[order[i]];
+    for (size_t i = 0; i < 2 * job_count; i++) {
+        const struct job *job = &jobs[order[i % job_count]];
+        if (is_optional(job) != (i >= job_count))
+            continue;
+        if (is_optional(job) && is_late()) {
+            forecast[job->engine].left--;
+            options.left_out++;
+            continue;
+        }
         if (strstr(trouble[job->engine][job->workload], "timed out") || cannot_run(&engines[job->engine]))
             continue;                                       /* it would again, and nobody waits for that */
         progress(engines[job->engine].name, job_name(job), false);

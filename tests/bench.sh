@@ -1,6 +1,6 @@
 # shellcheck shell=sh
-# What the harness and the report say when a run is narrowed, resumed or cannot be written. Nothing is measured here: where nothing has
-# been built, every engine says so at once. Sourced by tests/run, which has the helpers.
+# What the harness and the report say when a run is narrowed, resumed, late, or cannot be written. Hardly anything is measured here: where nothing
+# has been built, every engine says so at once. Sourced by tests/run, which has the helpers.
 
 # quadbench OPTION...: in this test's own directory; what it prints to ./said, its exit status to $status.
 quadbench() {
@@ -39,6 +39,19 @@ test_bench_resume_names_what_differs()
     touch -d yesterday build/native-twin
     quadbench --quick --engines native --runs 1 --resume
     refused 'build/native-twin is not as it was'
+}
+
+# 75 starts of nine programs, none of which is over before 9 samples of 2,000,000 cycles: the 38 that are due take more than a second.
+test_bench_leaves_out_what_is_late()
+{
+    mkdir -p build/guests
+    ln -s "$ROOT/build/emulation" build/
+    ln -s "$ROOT/build/guests/kernel.elf" build/guests/
+    quadbench --engines emulation --filter compute --runs 25 --seconds 1
+    [ $status -eq 0 ] && grep -q '"left_out": 37$' build/bench/results.json || fail "not 37 starts were left out: $PWD/build/bench/results.json"
+    grep -q '"n": 342,' build/bench/results.json || fail "no program has 38 times 9 samples"
+    quadbench --engines emulation --filter boot --runs 1 --seconds 1000
+    [ $status -eq 0 ] && grep -q '"left_out": 0$' build/bench/results.json || fail "something was left out, with 1000 seconds to go"
 }
 
 test_bench_where_nothing_can_be_written()
