@@ -6,7 +6,7 @@ bad() {
     want=$1 text=$2
     shift 2
     got=0
-    timeout -k 1 20 "$VMM" $OPTIONS "$@" >stdout 2>stderr </dev/null || got=$?
+    timeout -k 1 120 "$VMM" $OPTIONS "$@" >stdout 2>stderr </dev/null || got=$?
     [ "$got" -ne 6 ] || cannot "$(head -n 1 stderr)"
     echo "$got" | grep -Eqx "$want" || fail "exit status $got, not $want, from: $VMM $*"
     [ -z "$text" ] || grep -Eq -e "$text" stderr || fail "no /$text/ in what it says: $VMM $* (in $PWD/stderr)"
