@@ -67,6 +67,7 @@ direct_runs() {
         KERNEL=$NATIVE
         engine "$each"
         for append in '' run=probes run=race run=demo run=selftest run=demo,forkwait,selftest run=panic; do
+            case $each$append in bt-small*forkwait*) continue ;; esac  # on a busy host it gets nowhere between two ticks
             echo "$each-${append#run=}|${KERNEL#"$ROOT"/}|$append|${VMM#"$ROOT"/} $OPTIONS"
         done
     done
@@ -76,7 +77,7 @@ direct_runs() {
 direct_list() {
     echo "conditions build/doctor --conditions"
     direct_runs "$@" | while IFS='|' read -r name kernel append vmm; do
-        echo "$(echo "$name" | tr , .) $vmm -kernel $kernel -append \"$append\" --timeout 60"
+        echo "$(echo "$name" | tr , .) $vmm -kernel $kernel -append \"$append\" --timeout 300"
     done
 }
 
@@ -99,7 +100,7 @@ kvm_list() {
 # nested_results qemu|direct|bochs: the first who asks boots the nested Linux; the others wait for it.
 nested_results() {
     dir=$RESULTS/nested-$1
-    case $1 in bochs) limit=1500 ;; direct) limit=300 ;; *) limit=150 ;; esac
+    case $1 in bochs) limit=1500 ;; direct) limit=1200 ;; *) limit=150 ;; esac
     (
         flock 9
         [ "$(cat "$dir.id" 2>/dev/null)" != "$RUN_ID" ] || exit 0
@@ -136,6 +137,7 @@ nested_results() {
 direct_by_qemu() {
     case " $DIRECT_ENGINES " in *" $ENGINE "*) ;; *) return 1 ;; esac
     case $NAME in *.vmm_boots | *.vmm_probes | *.vmm_race | *.vmm_demo | *.vmm_selftest | *.vmm_programs | *.vmm_panic) ;; *) return 1 ;; esac
+    [ "$NAME" != bt-small.vmm_programs ] || return 1                # see direct_runs
     must_agree "$(head -n 1 stderr)"
     cat "$FAILS" "$EXPECTED/qemu.txt" "$EXPECTED/inside-qemu.txt" >fails
     NESTED=direct FAILS=$PWD/fails
