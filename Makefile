@@ -24,8 +24,8 @@ MAKEFLAGS += -j$(shell nproc)
 endif
 
 # What may be given, so that what is misspelt does not pass unseen.
-VARIABLES := APPEND AUTHOR B CC CYCLES DIR ENGINES EXIT_NS EXTRA_CFLAGS FILTER FORMAT FUZZ GUEST_CC GUESTS HOSTS LAB LD NASM NEW OLD \
-             OPTIONS QUICK RESULTS RESUME RUNS SECONDS SEED SLOW TEST TESTS TIME TITLE V VMM
+VARIABLES := APPEND AUTHOR B CC CYCLES DIR ENGINES EXIT_NS EXTRA_CFLAGS FILTER FORMAT FUZZ GUEST_CC GUESTS HOSTS LAB LD LIMIT NASM NEW OLD \
+             OPTIONS QUICK RESULTS RESUME RUNS SEED SLOW TEST TESTS TIME TITLE V VMM
 UNKNOWN   := $(strip $(foreach v,$(.VARIABLES),$(if $(findstring command line,$(origin $(v))),$(filter-out $(VARIABLES),$(v)))))
 ifneq ($(UNKNOWN),)
 $(error there is no variable $(UNKNOWN); there are $(VARIABLES); what the guest is told goes into APPEND="...")
@@ -283,7 +283,7 @@ paravirt-port: ## what porting the tiny kernel to hypercalls took, beside Xen's 
 -include $(B)/obj/machine/doctor.d $(MACHINE_OBJ:.o=.d) $(DIRECT_OBJ:.o=.d) $(TRAP_OBJ:.o=.d) $(BT_OBJ:.o=.d) $(PV_OBJ:.o=.d) $(HW_OBJ:.o=.d) $(EMU_OBJ:.o=.d) $(BARE_OBJ:.o=.d)
 
 # ---- benchmarks ----------------------------------------------------------------------------------
-# FILTER=, ENGINES= take lists of names; RUNS=, SEED= numbers; QUICK=1 is for a first look.
+# FILTER=, ENGINES= take lists of names; RUNS=, LIMIT= (seconds), SEED= numbers; QUICK=1 is for a first look.
 BENCH_OBJ  := $(patsubst %,$(B)/obj/benchmarks/%.o,quadbench schedule tables run output stats results targets profile emulated)
 BENCH_VMMS := $(foreach v,trap-emulate binary-translation paravirt hwassist,$(if $(wildcard $(v)/main.c),$(B)/$(v)))
 BENCH_VMMS += $(if $(wildcard hwassist/bare/main.c),$(B)/hwassist-bare.elf)
@@ -323,8 +323,8 @@ ifneq ($(HOSTS),)
 bench: packages-hosts $(B)/quadreport
 	@sh benchmarks/hosts.sh $(HOSTS)
 else
-bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= SECONDS= SEED= RESUME=1 HOSTS=)
-	@$(B)/quadbench $(if $(filter-out 0 no,$(RESUME)),--resume) $(if $(filter-out 0 no,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") $(if $(SECONDS),--seconds "$(SECONDS)") \
+bench: $(B)/quadbench $(B)/quadreport $(B)/calibrate $(B)/native-twin $(B)/guests/kernel.elf $(B)/guests/kernel-pv.elf $(BENCH_VMMS) ## the comparison: build/bench/report.html (QUICK=1 FILTER= ENGINES= RUNS= LIMIT= SEED= RESUME=1 HOSTS=)
+	@$(B)/quadbench $(if $(filter-out 0 no,$(RESUME)),--resume) $(if $(filter-out 0 no,$(QUICK)),--quick) $(if $(RUNS),--runs "$(RUNS)") $(if $(SEED),--seed "$(SEED)") $(if $(LIMIT),--limit "$(LIMIT)") \
 	    --engines "$(ENGINES)" --filter "$(FILTER)"
 	@$(B)/quadreport
 endif

@@ -25,7 +25,7 @@ struct engine {
     const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own;
                                      * the first must be there (or in PATH), and KERNEL, if it is named */
     int good[2];                    /* exit statuses that mean "it ran to its end" */
-    double repeat;                  /* runs for each of RUNS=: more for those that start fast, so that a slow second of the
+    double repeat;                  /* runs for each of RUNS=, of boots half as many again: more for those that start fast, so that a slow second of the
                                      * host cannot spoil all of one engine's samples; 0: not timed, only counted */
     const char *remedy;             /* what to do where it is missing */
     const char *expected;           /* the file that names the probes which fail under it */
@@ -129,7 +129,7 @@ struct verdict { bool ran; struct probe probes[MAX_PROBES]; size_t count; char r
 struct options {
     bool quick, resume;
     int runs, cpu, beside;
-    int seconds;                                            /* may be taken: runs are left out for it. 0: whatever it takes */
+    int limit;                                              /* seconds: runs are left out for it. 0: whatever it takes */
     int left_out;                                           /* so many of them were */
     uint32_t seed;
     bool engine_on[MAX_ENGINES];

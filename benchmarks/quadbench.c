@@ -187,7 +187,7 @@ static void check_names(const char *engine_list)
 }
 
 static const char usage[] =
-    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST] [--seconds N] [--resume]\n"
+    "Usage: quadbench [--quick] [--runs N] [--seed N] [--engines LIST] [--filter LIST] [--limit SECONDS] [--resume]\n"
     "Compares the engines on the same guest; results go to " OUT ". Lists have blanks or commas between.\n";
 
 static bool number(const char *text, long *value)
@@ -203,7 +203,7 @@ int main(int argc, char **argv)
         { "quick", no_argument, NULL, 'q' },         { "runs", required_argument, NULL, 'r' },
         { "seed", required_argument, NULL, 's' },    { "engines", required_argument, NULL, 'e' },
         { "filter", required_argument, NULL, 'f' },  { "resume", no_argument, NULL, 'R' },
-        { "seconds", required_argument, NULL, 't' }, { "help", no_argument, NULL, 'h' },
+        { "limit", required_argument, NULL, 'l' },   { "help", no_argument, NULL, 'h' },
         { 0 },
     };
     const char *engine_list = "";
@@ -215,7 +215,7 @@ int main(int argc, char **argv)
         case 'q': options.quick = true; break;
         case 'r': good = number(optarg, &n) && n <= 25; options.runs = (int)n; break;
         case 's': good = number(optarg, &n); options.seed = (uint32_t)n; break;
-        case 't': good = number(optarg, &n); options.seconds = (int)n; break;
+        case 'l': good = number(optarg, &n); options.limit = (int)n; break;
         case 'e': engine_list = optarg; break;
         case 'f': options.filter = optarg; break;
         case 'R': options.resume = true; break;
@@ -223,17 +223,17 @@ int main(int argc, char **argv)
         default: good = false;
         }
         if (!good) {
-            if (c == 'r' || c == 's' || c == 't')
+            if (c == 'r' || c == 's' || c == 'l')
                 fprintf(stderr, "quadbench: %s: give a number from 1 to %s\n", optarg,
-                        c == 'r' ? "25 (RUNS=)" : c == 's' ? "1000000 (SEED=)" : "1000000 (SECONDS=)");
+                        c == 'r' ? "25 (RUNS=)" : c == 's' ? "1000000 (SEED=)" : "1000000 (LIMIT=)");
             else
                 fputs(usage, stderr);
             return 2;
         }
     }
     check_names(engine_list);
-    if (!options.runs && !options.seconds)                  /* with what is built before: half a minute, or three */
-        options.seconds = options.quick ? 20 : 150;
+    if (!options.runs && !options.limit)                  /* with what is built before: half a minute, or three */
+        options.limit = options.quick ? 20 : 150;
     if (!options.runs)
         options.runs = options.quick ? 3 : 7;
     choose_cpus();

@@ -1,6 +1,6 @@
 /* What runs when: every selected cell several times in random order, so that a slow minute of the host hits all
- * engines alike, half of the runs only as far as there is time for them; then what broke off again, one benchmark at a time; then the runs that only count exits, and the
- * probes. Every empty series ends with its reason. Next: run.c (one cell), output.c (what it printed). */
+ * engines alike, half of the runs only as far as there is time for them; then what broke off again, one benchmark at
+ * a time; then the runs that only count exits, and the probes. Every empty series ends with its reason. Next: run.c (one cell), output.c (what it printed). */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,7 +177,7 @@ static bool is_optional(const struct job *job)
     return job->run >= (is_boot(job->workload) ? 10 : runs_of(job->engine, job->workload) / 2);
 }
 
-static bool is_late(void) { return options.seconds && clock_seconds() - began + seconds_left() > options.seconds; }
+static bool is_late(void) { return options.limit && clock_seconds() - began + seconds_left() > options.limit; }
 
 static void run_plan(void)
 {
@@ -190,13 +190,13 @@ static void run_plan(void)
         const struct job *job = &jobs[order[i % job_count]];
         if (is_optional(job) != (i >= job_count))
             continue;
-        if (is_optional(job) && is_late()) {
+        bool would_again = strstr(trouble[job->engine][job->workload], "timed out") != NULL;
+        bool hopeless = would_again || cannot_run(&engines[job->engine]);
+        if (hopeless || (is_optional(job) && is_late())) {
             forecast[job->engine].left--;
-            options.left_out++;
+            options.left_out += !hopeless;
             continue;
         }
-        if (strstr(trouble[job->engine][job->workload], "timed out") || cannot_run(&engines[job->engine]))
-            continue;                                       /* it would again, and nobody waits for that */
         progress(engines[job->engine].name, job_name(job), false);
         struct outcome o = run_job(job, scale, options.quick ? 10 : 60);
         record(job, &o);

@@ -198,7 +198,7 @@ void section_notes(struct doc *d, const struct results *r)
     if (*was_busy(r, busy))
         doc_item(d, "%s", busy);
     if (number_of(context, "left_out") > 0)
-        doc_item(d, "%.0f starts were left out, at random, for the run to end in time: the intervals are wider for it. SECONDS= gives it more.",
+        doc_item(d, "%.0f starts were left out, at random, for the run to end in time: the intervals are wider for it. LIMIT= gives it more.",
                  number_of(context, "left_out"));
     noise(d, r);
     tell_reasons(d, r, false);

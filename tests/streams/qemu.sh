@@ -17,6 +17,22 @@ streams_as_on_qemu() {
 test_streams_translated() { streams_as_on_qemu bt bt-all bt-small; }
 test_streams_interpreted() { streams_as_on_qemu emu; }
 
+# Some that are picked end as in the table that has all: they are the same.
+test_streams_picked()
+{
+    engine emu
+    KERNEL=$ROOT/build/tests/streams.elf
+    on_vmm ""
+    grep '^[0-9A-F]\{8\} ' transcript | sed -n '1p; 5p; 6p; 700p' >want
+    "$ROOT/build/tests/streams" --write picked --only "$(sed 's/^/0x/; s/ .*//' want | paste -s -d ,)"
+    nasm -f elf32 -I"$ROOT/tests/bad/" -DTABLE="'picked'" -o picked.o "$ROOT/tests/streams/guest.asm" &&
+        ld -m elf_i386 -T "$ROOT/tests/bad/guest.ld" -o picked.elf picked.o || fail "no guest of what was picked"
+    KERNEL=$PWD/picked.elf
+    on_vmm ""
+    grep '^[0-9A-F]\{8\} ' transcript | cmp -s want - || fail "not the four of $PWD/want: $PWD/transcript"
+    [ "$(wc -l <want)" -eq 4 ] || fail "not four: $PWD/want"
+}
+
 # Under trap-emulate SGDT shows the host's GDTR: of a random guest that has one it alone is left.
 test_random_guest_is_cut_down()
 {

@@ -60,7 +60,7 @@ static void drop(struct stream *s, const char *list)
     }
 }
 
-/* Is k in "7,0x2a"? No list has all. */
+/* Is k in "7,0x2a"? Without a list it is. */
 static bool is_listed(const char *list, unsigned k)
 {
     for (char *next; list && *list; list = *next ? next + 1 : next)
@@ -97,7 +97,7 @@ bool write_streams(const char *path, const struct selection *which, struct strea
             fwrite(image.ram + GDT, 1, TABLES_BYTES, f);
             fwrite(image.ram + DATA, 1, MEMORY_BYTES, f);
         }
-        if (ways_reference(&image, &r) && is_wanted(s, which->trapping) && is_listed(which->only, k)) {
+        if (is_listed(which->only, k) && ways_reference(&image, &r) && is_wanted(s, which->trapping)) {
             write_stream(f, s, &image);
             written++;
         }
