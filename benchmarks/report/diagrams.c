@@ -198,7 +198,7 @@ void draw_costs(FILE *f, const struct results *r)
 
     for (int t = 0; t < SHOWN; t++)
         rows += has_any(r, shown[t].name, "bench bench-user");
-    pitch = rows > 4 ? 107 : 95;
+    pitch = rows > 4 ? 107 : rows > 2 ? 95 : 76;            /* those that are absent are named below */
     svg_open(f, WIDTH, 5 * pitch + 25, "Time of five operations, logarithmic");
     for (int i = 0; i <= DECADES; i++) {
         svg_line(f, "grid", FROM + i * DECADE, 0, FROM + i * DECADE, 5 * pitch - 3);
@@ -208,7 +208,7 @@ void draw_costs(FILE *f, const struct results *r)
         double top = i * pitch + 3, height = rows ? (pitch - 9.0) / rows : 0;
         int row = 0;
 
-        svg_text(f, "strong", 0, top + 50, "%s", operations[i].words);
+        svg_text(f, "strong", 0, top + pitch / 2.0 + 2, "%s", operations[i].words);
         for (int t = 0; t < SHOWN; t++)
             if (has_any(r, shown[t].name, "bench bench-user"))
                 cost(f, r, t, operations[i].name, top + row++ * height + 1, height - 2);
