@@ -233,7 +233,7 @@ int main(int argc, char **argv)
     }
     check_names(engine_list);
     if (!options.runs && !options.limit)                  /* with what is built before: half a minute, or three */
-        options.limit = options.quick ? 20 : 150;
+        options.limit = options.quick ? 20 : 130;
     if (!options.runs)
         options.runs = options.quick ? 3 : 7;
     choose_cpus();

@@ -1,6 +1,7 @@
 /* What runs when: every selected cell several times in random order, so that a slow minute of the host hits all
  * engines alike, half of the runs only as far as there is time for them; then what broke off again, one benchmark at
  * a time; then the runs that only count exits, and the probes. Every empty series ends with its reason. Next: run.c (one cell), output.c (what it printed). */
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,46 +16,49 @@ static struct job jobs[MAX_JOBS];
 static size_t job_count;
 static char trouble[MAX_ENGINES][MAX_WORKLOADS][REASON];
 
+static bool is_boot(int w) { return !strcmp(workloads[w].name, "boot"); }
+
 /* Are the events of an operation counted: by the VMM itself, in a run of its own? */
 static bool is_counted(int e, int b)
 {
     return !engines[e].baseline && strstr(engines[e].command, "{counters}") && workloads[workload_index(benchmarks[b].workload)].scales;
 }
 
-/* What is to come of each engine, in starts of a whole workload, and what one of them took so far. */
-static struct { double left, done, seconds; } forecast[MAX_ENGINES];
-
+/* What is to come of each engine, in starts, and what one took so far: of whole workloads, and of short ones: a boot, or a count, which is
+ * a boot and a few operations. Of what is emulated a count is as long as a workload. */
+static struct estimate { double left, done, seconds; } forecast[MAX_ENGINES][2];
 static double began;
+
+static struct estimate *estimate_of(int e, bool is_short) { return &forecast[e][is_short && !engines[e].baseline]; }
 
 static double seconds_left(void)
 {
     double sum = 0;
-    for (int e = 0; engines[e].name; e++) {
-        double each = forecast[e].done ? forecast[e].seconds / forecast[e].done : engines[e].repeat < 1 && engines[e].slow ? 4 : .4;
-        sum += forecast[e].left > 0 && !cannot_run(&engines[e]) ? forecast[e].left * each : 0;
-    }
+    for (int e = 0; engines[e].name; e++)
+        for (int k = 0; k < 2 && !cannot_run(&engines[e]); k++) {
+            const struct estimate *f = &forecast[e][k];
+            double each = f->done ? f->seconds / f->done : k ? .03 : engines[e].repeat < 1 && engines[e].slow ? 4 : .4;
+            sum += fmax(f->left, 0) * each;
+        }
     return sum;
 }
-
-/* A count is a start of one operation, and shorter than a workload; of what is emulated it is as long, for the guest boots. */
-static double share_of(int e, bool counts) { return counts && !engines[e].baseline ? .05 : 1; }
 
 /* One line, where there is a terminal; else one for each tenth of the way. */
 void progress(const char *engine, const char *what, bool counts)
 {
-    static double last, running_share;
-    static int running = -1, told;
+    static double last;
+    static struct estimate *running;
+    static int told;
     double t = clock_seconds(), left;
     if (!began)
         began = last = t;
-    if (running >= 0) {
-        forecast[running].left -= running_share;
-        forecast[running].done += running_share;
-        forecast[running].seconds += t - last;
+    if (running) {
+        running->left--;
+        running->done++;
+        running->seconds += t - last;
     }
     last = t;
-    running = *engine ? engine_index(engine) : -1;
-    running_share = running < 0 ? 0 : share_of(running, counts);
+    running = *engine ? estimate_of(engine_index(engine), counts || !strcmp(what, "boot")) : NULL;
     left = seconds_left();
     int percent = (int)(100 * (t - began) / (t - began + left + .001));
     if (isatty(STDERR_FILENO) && !*engine)
@@ -70,15 +74,15 @@ void progress(const char *engine, const char *what, bool counts)
 static void make_forecast(void)
 {
     for (size_t i = 0; i < job_count; i++)
-        forecast[jobs[i].engine].left++;
+        estimate_of(jobs[i].engine, is_boot(jobs[i].workload))->left++;
     for (int e = 0; engines[e].name; e++) {
         if (!options.engine_on[e])
             continue;
         for (int b = 0; benchmarks[b].name; b++)
-            forecast[e].left += is_counted(e, b) && selected(b) && runs_workload(&engines[e], benchmarks[b].workload) ? 2 * share_of(e, true) : 0;
-        forecast[e].left += runs_workload(&engines[e], "probes");
-        forecast[e].left += !engines[e].baseline || !engines[e].repeat ? 0 : strcmp(engines[e].name, engines[e].baseline) ? 24 : 4;
-        forecast[e].left += runs_workload(&engines[e], "profile") ? 5 * options.runs : 0;
+            estimate_of(e, true)->left += is_counted(e, b) && selected(b) && runs_workload(&engines[e], benchmarks[b].workload) ? 2 : 0;
+        forecast[e][0].left += runs_workload(&engines[e], "probes");
+        forecast[e][0].left += !engines[e].baseline || !engines[e].repeat ? 0 : strcmp(engines[e].name, engines[e].baseline) ? 24 : 4;
+        forecast[e][0].left += runs_workload(&engines[e], "profile") ? 5 * options.runs : 0;
     }
 }
 
@@ -151,8 +155,6 @@ static void record(const struct job *job, struct outcome *o)
     free(o->counters);
 }
 
-static bool is_boot(int w) { return !strcmp(workloads[w].name, "boot"); }
-
 /* A boot is short, and one sample: some more of them. */
 static double runs_of(int e, int w) { return options.runs * engines[e].repeat * (is_boot(w) ? 1.5 : 1); }
 
@@ -193,7 +195,7 @@ static void run_plan(void)
         bool would_again = strstr(trouble[job->engine][job->workload], "timed out") != NULL;
         bool hopeless = would_again || cannot_run(&engines[job->engine]);
         if (hopeless || (is_optional(job) && is_late())) {
-            forecast[job->engine].left--;
+            estimate_of(job->engine, is_boot(job->workload))->left--;
             options.left_out += !hopeless;
             continue;
         }
