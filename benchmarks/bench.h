@@ -25,8 +25,8 @@ struct engine {
     const char *command;            /* words; {append}, {counters}, {timeout} stand for the cell's own;
                                      * the first must be there (or in PATH), and KERNEL, if it is named */
     int good[2];                    /* exit statuses that mean "it ran to its end" */
-    double repeat;                  /* runs for each of RUNS=, of boots half as many again: more for those that start fast, so that a slow second of the
-                                     * host cannot spoil all of one engine's samples; 0: not timed, only counted */
+    double repeat;                  /* runs for each of RUNS=, half as many again of boots: more for what starts fast, lest a slow
+                                     * second of the host spoil all of one engine's samples; 0: not timed, only counted */
     const char *remedy;             /* what to do where it is missing */
     const char *expected;           /* the file that names the probes which fail under it */
     const char *baseline;           /* on a processor that software makes: the engine, above it, that is the same guest on the same
